@@ -1,0 +1,166 @@
+//! Addresses and the wildcard syntax that structures them.
+
+/// The characters that give structure to addresses, from `wildcard-addresses` in broker.xml.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Syntax {
+    /// Separates words; `.` by default.
+    pub delimiter: u8,
+    /// A whole word that matches any one word; `*` by default.
+    pub single: u8,
+    /// A whole word that matches any number of words, none included; `#` by default.
+    pub any: u8,
+    /// Takes the meaning from the byte behind it; `None` where names are never escaped.
+    pub escape: Option<u8>,
+}
+
+impl Default for Syntax {
+    fn default() -> Self {
+        Self { delimiter: b'.', single: b'*', any: b'#', escape: Some(b'\\') }
+    }
+}
+
+/// One word of a pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Word<'a> {
+    Literal(&'a str),
+    Single,
+    Any,
+}
+
+impl Syntax {
+    /// The words of a name, escapes kept. An empty name has one empty word.
+    pub fn words<'a>(&self, name: &'a str) -> Words<'a> {
+        Words { rest: Some(name), delimiter: self.delimiter, escape: self.escape }
+    }
+
+    /// The words of a pattern, wildcards recognised where they are whole words.
+    pub fn pattern<'a>(&self, pattern: &'a str) -> impl Iterator<Item = Word<'a>> + Clone + use<'a> {
+        let (single, any) = (self.single, self.any);
+        self.words(pattern).map(move |word| match word.as_bytes() {
+            [c] if *c == single => Word::Single,
+            [c] if *c == any => Word::Any,
+            _ => Word::Literal(word),
+        })
+    }
+
+    /// Whether any word of `pattern` is a wildcard.
+    pub fn has_wildcard(&self, pattern: &str) -> bool {
+        self.pattern(pattern).any(|word| !matches!(word, Word::Literal(_)))
+    }
+
+    /// Whether `name` is one of those that `pattern` stands for.
+    pub fn matches(&self, pattern: &str, name: &str) -> bool {
+        let pattern: Vec<_> = self.pattern(pattern).collect();
+        let name: Vec<_> = self.words(name).collect();
+        matches_words(&pattern, &name)
+    }
+}
+
+/// Greedy match with one step back to the last any-words wildcard, as for globs: O(pattern x name), no recursion.
+fn matches_words(pattern: &[Word<'_>], name: &[&str]) -> bool {
+    let (mut p, mut n) = (0, 0);
+    let mut retry: Option<(usize, usize)> = None;
+    while n < name.len() {
+        let step = match pattern.get(p) {
+            Some(Word::Any) => {
+                retry = Some((p, n));
+                p += 1;
+                continue;
+            }
+            Some(Word::Single) => true,
+            Some(Word::Literal(word)) => *word == name[n],
+            None => false,
+        };
+        if step {
+            p += 1;
+            n += 1;
+        } else if let Some((any, from)) = retry {
+            retry = Some((any, from + 1));
+            p = any + 1;
+            n = from + 1;
+        } else {
+            return false;
+        }
+    }
+    pattern[p..].iter().all(|word| *word == Word::Any)
+}
+
+/// Iterator over the words of a name.
+#[derive(Debug, Clone)]
+pub struct Words<'a> {
+    rest: Option<&'a str>,
+    delimiter: u8,
+    escape: Option<u8>,
+}
+
+impl<'a> Iterator for Words<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let rest = self.rest?;
+        let Some(end) = self.word_end(rest) else {
+            self.rest = None;
+            return Some(rest);
+        };
+        self.rest = Some(&rest[end + 1..]);
+        Some(&rest[..end])
+    }
+}
+
+impl Words<'_> {
+    fn word_end(&self, rest: &str) -> Option<usize> {
+        let Some(escape) = self.escape else {
+            return memchr::memchr(self.delimiter, rest.as_bytes());
+        };
+        let mut from = 0;
+        loop {
+            let at = from + memchr::memchr2(self.delimiter, escape, &rest.as_bytes()[from..])?;
+            if rest.as_bytes()[at] == self.delimiter {
+                return Some(at);
+            }
+            from = at + 2;
+            if from >= rest.len() {
+                return None;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_keep_empty_levels_and_escapes() {
+        let syntax = Syntax::default();
+        let words = |name| syntax.words(name).collect::<Vec<_>>();
+        assert_eq!(words(""), [""]);
+        assert_eq!(words("."), ["", ""]);
+        assert_eq!(words(".a..b."), ["", "a", "", "b", ""]);
+        assert_eq!(words(r"1\.0.x"), [r"1\.0", "x"]);
+        assert_eq!(words(r"a\\.b"), [r"a\\", "b"]);
+        assert_eq!(words(r"a\"), [r"a\"]);
+    }
+
+    #[test]
+    fn wildcards_match_whole_words_only() {
+        let syntax = Syntax::default();
+        for (pattern, name, expected) in [
+            ("a.#", "a", true),
+            ("a.#", "a.b.c", true),
+            ("a.#", "ab", false),
+            ("#", "", true),
+            ("*", "", true),
+            ("a.*.c", "a.b.c", true),
+            ("a.*.c", "a.b.b.c", false),
+            ("a.#.c", "a.c", true),
+            ("a.#.c", "a.b.c.c", true),
+            ("a.#.c", "a.b.c.d", false),
+            (r"1\.0.*", r"1\.0.x", true),
+            ("1.*", r"1\.0.x", false),
+            ("a*", "ab", false),
+        ] {
+            assert_eq!(syntax.matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+}
