@@ -1,0 +1,195 @@
+//! `<acceptors>`: the sockets the broker listens on.
+
+use super::acceptor_keys::{Key, key, names};
+use super::error::{Findings, did_you_mean};
+use super::mqtt::Mqtt;
+use super::units::boolean;
+use super::uri::{Uri, without_query};
+use super::xml::Element;
+
+/// A protocol that this broker speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    Mqtt,
+}
+
+const PROTOCOLS: &[(&str, Option<Protocol>)] = &[
+    ("MQTT", Some(Protocol::Mqtt)),
+    ("AMQP", None),
+    ("CORE", None),
+    ("HORNETQ", None),
+    ("OPENWIRE", None),
+    ("STOMP", None),
+];
+
+/// A socket to listen on, and how to treat those who connect.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Acceptor {
+    pub name: String,
+    pub host: String,
+    pub port: u16,
+    /// At least one.
+    pub protocols: Vec<Protocol>,
+    /// `None` for any number.
+    pub connections_allowed: Option<u64>,
+    /// How long a client may take to begin a protocol; `None` for ever.
+    pub handshake_timeout_ms: Option<u64>,
+    /// `None` leaves it to the system, as for the socket's buffers.
+    pub backlog: Option<u32>,
+    pub tcp_no_delay: bool,
+    pub tcp_send_buffer: Option<usize>,
+    pub tcp_receive_buffer: Option<usize>,
+    pub web_socket_max_frame_payload_length: usize,
+    pub mqtt: Mqtt,
+    /// Where it stands in the file.
+    pub line: u32,
+}
+
+impl Default for Acceptor {
+    fn default() -> Self {
+        Self {
+            name: "artemis".into(),
+            host: "localhost".into(),
+            port: 61616,
+            protocols: vec![Protocol::Mqtt],
+            connections_allowed: None,
+            handshake_timeout_ms: Some(10_000),
+            backlog: None,
+            tcp_no_delay: true,
+            tcp_send_buffer: None,
+            tcp_receive_buffer: None,
+            web_socket_max_frame_payload_length: 65_536,
+            mqtt: Mqtt::default(),
+            line: 0,
+        }
+    }
+}
+
+/// Reads `<acceptors>`.
+pub(super) fn read(acceptors: &mut Vec<Acceptor>, section: &Element, findings: &mut Findings<'_>) {
+    for element in &section.children {
+        if element.name == "acceptor" {
+            acceptors.extend(read_one(element, findings));
+        } else {
+            findings.unknown(element, "element", &element.name, ["acceptor"]);
+        }
+    }
+}
+
+fn read_one(element: &Element, findings: &mut Findings<'_>) -> Vec<Acceptor> {
+    let Some(uri) = findings.accept(element, Uri::parse(&element.text)) else {
+        return Vec::new();
+    };
+    let name = element.attribute("name").unwrap_or(without_query(&element.text));
+    let Some(protocols) = opened(name, element, &uri, findings) else {
+        return Vec::new();
+    };
+    if element.attribute("lock-coordinator").is_some() {
+        findings.no_effect(element, &format!("acceptor {name}: lock-coordinator"));
+    }
+    let mut acceptor = Acceptor { name: name.into(), protocols, line: element.line, ..Acceptor::default() };
+    for (key, value) in &uri.parameters {
+        set(&mut acceptor, key, value, element, findings);
+    }
+    let at = |(host, port): &(String, u16)| Acceptor { host: host.clone(), port: *port, ..acceptor.clone() };
+    uri.hosts.iter().map(at).collect()
+}
+
+/// The protocols of an acceptor, or nothing and a warning where it stays closed.
+fn opened(name: &str, element: &Element, uri: &Uri, findings: &mut Findings<'_>) -> Option<Vec<Protocol>> {
+    let closed = |findings: &mut Findings<'_>, why: &str| {
+        findings.warn(element, format!("acceptor {name} is not opened: {why}"));
+        None
+    };
+    let mut flag = |key: &str, default| match parameter(uri, key) {
+        Some(text) => findings.accept(element, boolean(text).map_err(|message| format!("{key}: {message}"))),
+        None => Some(default),
+    };
+    let (tls, start) = (flag("sslEnabled", false)?, flag("autoStart", true)?);
+    match uri.scheme.as_str() {
+        "tcp" => {}
+        "vm" => return closed(findings, "vm:// is for clients inside a Java process"),
+        _ => {
+            let message = format!("acceptor {name}: expected tcp://, found {}://", uri.scheme);
+            findings.error(element, message);
+            return None;
+        }
+    }
+    if tls {
+        findings.warn_severely(
+            element,
+            format!("acceptor {name} is not opened: TLS (sslEnabled=true) is not supported yet"),
+        );
+        return None;
+    }
+    if !start {
+        return closed(findings, "autoStart=false");
+    }
+    let Some(list) = parameter(uri, "protocols").or_else(|| parameter(uri, "protocol")) else {
+        return Some(vec![Protocol::Mqtt]);
+    };
+    let protocols = known_protocols(list);
+    if protocols.is_empty() {
+        return closed(findings, &format!("of its protocols ({list}) none is supported yet{}", hints(list)));
+    }
+    warn_of_protocols(name, list, element, findings);
+    Some(protocols)
+}
+
+fn parameter<'a>(uri: &'a Uri, name: &str) -> Option<&'a str> {
+    uri.parameters.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+}
+
+fn listed(list: &str) -> impl Iterator<Item = (&str, Option<&'static (&'static str, Option<Protocol>)>)> {
+    let words = list.split(',').map(str::trim).filter(|word| !word.is_empty());
+    words.map(|word| (word, PROTOCOLS.iter().find(|(known, _)| *known == word)))
+}
+
+fn known_protocols(list: &str) -> Vec<Protocol> {
+    let mut protocols: Vec<_> = listed(list).filter_map(|(_, row)| row.and_then(|(_, protocol)| *protocol)).collect();
+    protocols.dedup();
+    protocols
+}
+
+fn hints(list: &str) -> String {
+    let unknown = listed(list).filter(|(_, row)| row.is_none());
+    unknown.map(|(word, _)| did_you_mean(word, PROTOCOLS.iter().map(|(name, _)| *name))).collect()
+}
+
+fn warn_of_protocols(name: &str, list: &str, element: &Element, findings: &mut Findings<'_>) {
+    for (word, row) in listed(list) {
+        match row {
+            Some((_, Some(_))) => {}
+            Some((_, None)) => {
+                findings.warn(element, format!("acceptor {name}: the protocol {word} is not supported yet"));
+            }
+            None => {
+                let names = PROTOCOLS.iter().map(|(name, _)| *name);
+                findings.unknown(element, &format!("protocol of acceptor {name}:"), word, names);
+            }
+        }
+    }
+}
+
+fn set(acceptor: &mut Acceptor, name: &str, value: &str, element: &Element, findings: &mut Findings<'_>) {
+    let at = format!("acceptor {}", acceptor.name);
+    let result = match key(name) {
+        Some(Key::Whole) => Ok(()),
+        Some(Key::Set(set)) => set(acceptor, value),
+        Some(Key::Mqtt(set)) => set(&mut acceptor.mqtt, value),
+        Some(Key::Missing(_)) if value == "false" => Ok(()),
+        Some(Key::Missing(consequence)) => {
+            findings.warn(element, format!("{at}: {name} has no effect: {consequence}"));
+            Ok(())
+        }
+        Some(Key::NoEffect) => {
+            findings.no_effect(element, &format!("{at}: {name}"));
+            Ok(())
+        }
+        None => {
+            findings.unknown(element, &format!("parameter of {at}:"), name, names());
+            Ok(())
+        }
+    };
+    findings.accept(element, result.map_err(|message| format!("{at}: {name}: {message}")));
+}

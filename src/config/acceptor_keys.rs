@@ -1,0 +1,157 @@
+//! Every parameter of an acceptor's URI that Artemis knows, and what it does here.
+
+use super::acceptor::Acceptor;
+use super::mqtt;
+use super::units::{boolean, number};
+
+/// What a parameter of an acceptor does.
+#[derive(Clone, Copy)]
+pub(super) enum Key {
+    /// Decides about the acceptor as a whole; read before all others.
+    Whole,
+    Set(fn(&mut Acceptor, &str) -> Result<(), String>),
+    Mqtt(mqtt::Set),
+    /// Protects or restricts, so that leaving it out is worth more than a word.
+    Missing(&'static str),
+    NoEffect,
+}
+
+/// Looks a parameter up.
+pub(super) fn key(name: &str) -> Option<Key> {
+    let own = KEYS.iter().find(|(known, _)| *known == name).map(|(_, key)| *key);
+    let mqtt = || mqtt::KEYS.iter().find(|(known, _)| *known == name).map(|(_, set)| Key::Mqtt(*set));
+    own.or_else(mqtt).or_else(|| NO_EFFECT.contains(&name).then_some(Key::NoEffect))
+}
+
+/// All names, for hints.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    let keys = KEYS.iter().map(|(name, _)| *name);
+    keys.chain(mqtt::KEYS.iter().map(|(name, _)| *name)).chain(NO_EFFECT.iter().copied())
+}
+
+const KEYS: &[(&str, Key)] = &[
+    ("protocols", Key::Whole),
+    ("protocol", Key::Whole),
+    ("sslEnabled", Key::Whole),
+    ("autoStart", Key::Whole),
+    ("tcpNoDelay", Key::Set(|acceptor, text| boolean(text).map(|value| acceptor.tcp_no_delay = value))),
+    ("tcpSendBufferSize", Key::Set(|acceptor, text| or_system(text).map(|value| acceptor.tcp_send_buffer = value))),
+    (
+        "tcpReceiveBufferSize",
+        Key::Set(|acceptor, text| or_system(text).map(|value| acceptor.tcp_receive_buffer = value)),
+    ),
+    ("backlog", Key::Set(|acceptor, text| or_system(text).map(|value| acceptor.backlog = value))),
+    (
+        "connectionsAllowed",
+        Key::Set(|acceptor, text| or_system(text).map(|value| acceptor.connections_allowed = value)),
+    ),
+    (
+        "handshake-timeout",
+        Key::Set(|acceptor, text| handshake(text).map(|value| acceptor.handshake_timeout_ms = value)),
+    ),
+    ("webSocketMaxFramePayloadLength", Key::Set(frame_payload)),
+    ("stompMaxFramePayloadLength", Key::Set(frame_payload)),
+    ("proxyProtocolEnabled", Key::Missing("clients behind a proxy that sends a PROXY header are refused")),
+    ("securityDomain", Key::Missing("the domain activemq of login.config decides")),
+];
+
+const NO_EFFECT: &[&str] = &[
+    "amqpCredits",
+    "amqpDrainOnTransientDeliveryErrors",
+    "amqpDuplicateDetection",
+    "amqpIdleTimeout",
+    "amqpLinkQuiesceTimeout",
+    "amqpLowCredits",
+    "amqpMinCredits",
+    "amqpMinLargeMessageSize",
+    "amqpTreatRejectAsUnmodifiedDeliveryFailed",
+    "amqpUseModifiedForTransientDeliveryErrors",
+    "anycastPrefix",
+    "batchDelay",
+    "connectionTtl",
+    "connectionTtlMax",
+    "connectionTtlMin",
+    "crcOptions",
+    "crlPath",
+    "directDeliver",
+    "disableStompServerHeader",
+    "enabledCipherSuites",
+    "enabledProtocols",
+    "heartBeatToConnectionTtlModifier",
+    "httpEnabled",
+    "httpResponseTime",
+    "httpServerScanPeriod",
+    "httpUpgradeEnabled",
+    "keyPassword",
+    "keyStoreAlias",
+    "keyStorePassword",
+    "keyStorePath",
+    "keyStoreProvider",
+    "keyStoreType",
+    "maxFrameSize",
+    "maxTransfersPerDelivery",
+    "multicastPrefix",
+    "needClientAuth",
+    "nioRemotingThreads",
+    "ocspResponderURL",
+    "pubSubPrefix",
+    "quietPeriod",
+    "remotingThreads",
+    "router",
+    "saslLoginConfigScope",
+    "saslMechanisms",
+    "shutdownTimeout",
+    "sniHost",
+    "sslAutoReload",
+    "sslContext",
+    "sslHandshakeTimeout",
+    "sslProvider",
+    "stompConsumerCredits",
+    "stompConsumerWindowSize",
+    "stompEnableMessageId",
+    "stompMinLargeMessageSize",
+    "supportAdvisory",
+    "suppressInternalManagementObjects",
+    "trustManagerFactoryPlugin",
+    "trustStorePassword",
+    "trustStorePath",
+    "trustStoreProvider",
+    "trustStoreType",
+    "useEpoll",
+    "useInvm",
+    "useKQueue",
+    "useNio",
+    "verifyHost",
+    "wantClientAuth",
+    "webSocketCompressionSupported",
+    "webSocketEncoderType",
+    "writeBufferHighWaterMark",
+    "writeBufferLowWaterMark",
+];
+
+fn or_system<T: TryFrom<i64>>(text: &str) -> Result<Option<T>, String> {
+    Ok(T::try_from(number(text, -1..=i32::MAX.into())?).ok())
+}
+
+fn handshake(text: &str) -> Result<Option<u64>, String> {
+    let seconds = number(text, i32::MIN.into()..=i32::MAX.into())?;
+    Ok(u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).map(|seconds| seconds * 1000))
+}
+
+fn frame_payload(acceptor: &mut Acceptor, text: &str) -> Result<(), String> {
+    acceptor.web_socket_max_frame_payload_length = number(text, 1..=i32::MAX.into())? as usize;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique() {
+        let mut all: Vec<_> = names().collect();
+        all.sort_unstable();
+        assert!(all.windows(2).all(|pair| pair[0] != pair[1]));
+        assert!(NO_EFFECT.is_sorted());
+    }
+}

@@ -1,0 +1,133 @@
+//! Reads an instance's configuration files; what comes out is valid and complete.
+//!
+//! `broker.xml` is read in two steps: [`xml`] mirrors the file, [`load`] makes a typed [`Config`] of the mirror.
+
+mod acceptor;
+mod acceptor_keys;
+mod address_settings;
+mod addresses;
+mod core_elements;
+mod error;
+pub mod log4j2;
+pub mod login;
+mod mqtt;
+pub mod properties;
+mod security;
+mod substitute;
+pub mod template;
+mod units;
+mod uri;
+mod wildcards;
+pub mod xml;
+
+use std::path::PathBuf;
+
+pub use acceptor::{Acceptor, Protocol};
+pub use addresses::{AddressDeclaration, QueueDeclaration};
+pub use error::{ConfigError, Warning};
+pub use mqtt::{KeepAlive, Mqtt, SessionExpiry};
+pub use security::{PermissionType, SecuritySetting};
+pub use substitute::{Lookup, substitute};
+
+use crate::core::address::Syntax;
+use crate::core::settings::{AddressSettings, Hierarchy};
+
+/// The content of `broker.xml`, defaults filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    pub name: String,
+    pub persistence_enabled: bool,
+    pub security_enabled: bool,
+    pub reject_empty_validated_user: bool,
+    pub security_invalidation_interval_ms: u64,
+    pub authentication_cache_size: u32,
+    pub authorization_cache_size: u32,
+    /// As written: relative to the instance.
+    pub bindings_directory: PathBuf,
+    pub journal_directory: PathBuf,
+    pub paging_directory: PathBuf,
+    pub large_messages_directory: PathBuf,
+    pub journal_sync_transactional: bool,
+    pub journal_sync_non_transactional: bool,
+    pub journal_datasync: bool,
+    pub journal_buffer_timeout_ns: u64,
+    pub mqtt_session_scan_interval_ms: u64,
+    /// `None` where the scan is switched off.
+    pub message_expiry_scan_period_ms: Option<u64>,
+    /// `None` where the scan is switched off.
+    pub address_queue_scan_period_ms: Option<u64>,
+    /// Bytes; `None` leaves it to the broker.
+    pub global_max_size: Option<u64>,
+    pub global_max_messages: Option<u64>,
+    /// Percent; `None` for no limit.
+    pub max_disk_usage: Option<u8>,
+    /// Bytes; `None` for no limit.
+    pub min_disk_free: Option<u64>,
+    pub disk_scan_period_ms: u64,
+    /// `None` where files are not read again.
+    pub configuration_file_refresh_period_ms: Option<u64>,
+    pub wildcards: Syntax,
+    pub wildcard_routing_enabled: bool,
+    /// Those to be opened.
+    pub acceptors: Vec<Acceptor>,
+    pub addresses: Vec<AddressDeclaration>,
+    pub address_settings: Hierarchy<AddressSettings>,
+    pub security_settings: Hierarchy<SecuritySetting>,
+    /// What was read and has no effect, by line.
+    pub warnings: Vec<Warning>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            name: "localhost".into(),
+            persistence_enabled: true,
+            security_enabled: true,
+            reject_empty_validated_user: false,
+            security_invalidation_interval_ms: 10_000,
+            authentication_cache_size: 1000,
+            authorization_cache_size: 1000,
+            bindings_directory: "data/bindings".into(),
+            journal_directory: "data/journal".into(),
+            paging_directory: "data/paging".into(),
+            large_messages_directory: "data/largemessages".into(),
+            journal_sync_transactional: true,
+            journal_sync_non_transactional: true,
+            journal_datasync: true,
+            journal_buffer_timeout_ns: 500_000,
+            mqtt_session_scan_interval_ms: 5000,
+            message_expiry_scan_period_ms: Some(30_000),
+            address_queue_scan_period_ms: Some(30_000),
+            global_max_size: None,
+            global_max_messages: None,
+            max_disk_usage: Some(90),
+            min_disk_free: None,
+            disk_scan_period_ms: 5000,
+            configuration_file_refresh_period_ms: Some(5000),
+            wildcards: Syntax::default(),
+            wildcard_routing_enabled: true,
+            acceptors: Vec::new(),
+            addresses: Vec::new(),
+            address_settings: Hierarchy::default(),
+            security_settings: Hierarchy::default(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// Reads `broker.xml`; reports everything that is wrong with it, not only the first.
+pub fn load(file_name: &str, text: &str, lookup: Lookup<'_>) -> Result<Config, Vec<ConfigError>> {
+    let root = xml::parse(file_name, text, lookup).map_err(|error| vec![error])?;
+    let mut findings = error::Findings::new(file_name);
+    let mut config = core_elements::read(&root, &mut findings);
+    findings.errors.sort_by_key(|error| error.line);
+    findings.warnings.sort_by_key(|warning| warning.line);
+    if !findings.errors.is_empty() {
+        return Err(findings.errors);
+    }
+    config.warnings = findings.warnings;
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,276 @@
+//! Which queues get a message: bindings by pattern, and routes cached by address.
+
+use slab::Slab;
+use smallvec::SmallVec;
+use std::cell::Cell;
+use std::rc::Rc;
+
+use crate::core::address::{Syntax, Word};
+use crate::core::binding::{Binding, Grant};
+use crate::core::id::{BindingKey, QueueKey};
+use crate::core::message::Address;
+use crate::core::trie::{Cursor, Trie};
+
+/// Routes kept; beyond it the cache starts anew.
+const ROUTES_MAX: usize = 65_536;
+
+/// The queues of one address, as long as no binding that concerns it changes.
+#[derive(Debug)]
+pub struct Route<P> {
+    pub address: Rc<Address>,
+    pub targets: Vec<Target>,
+    /// Queues that compete for messages of the address; one of them gets each.
+    pub competing: Vec<QueueKey>,
+    pub turn: Cell<usize>,
+    /// What the owner of the router wants to know about the address at each message.
+    pub policy: P,
+}
+
+/// A queue on a route.
+#[derive(Debug)]
+pub struct Target {
+    pub queue: QueueKey,
+    pub grant: Rc<Grant>,
+    /// Bindings that leave out a client's own messages, if any of this queue's does.
+    pub excluding: Option<Box<[(u64, BindingKey)]>>,
+    pub bindings: SmallVec<[BindingKey; 1]>,
+}
+
+/// All bindings, and the cache of routes. `P` is kept per route, made when a route is made.
+#[derive(Debug)]
+pub struct Router<P> {
+    syntax: Syntax,
+    bindings: Slab<Binding>,
+    patterns: Trie<SmallVec<[BindingKey; 2]>>,
+    /// Patterns that the trie may find more than once.
+    ambiguous: usize,
+    routes: hashbrown::HashMap<Box<str>, Rc<Route<P>>, foldhash::fast::RandomState>,
+    routed: Trie<Box<str>>,
+    seed: u64,
+}
+
+impl<P> Router<P> {
+    pub fn new(syntax: Syntax, seed: u64) -> Self {
+        Self {
+            syntax,
+            bindings: Slab::new(),
+            patterns: Trie::new(seed),
+            ambiguous: 0,
+            routes: hashbrown::HashMap::default(),
+            routed: Trie::new(seed),
+            seed,
+        }
+    }
+
+    pub fn syntax(&self) -> Syntax {
+        self.syntax
+    }
+
+    /// Adds a binding; routes of matching addresses are made anew.
+    pub fn bind(&mut self, binding: Binding) -> BindingKey {
+        let pattern = binding.pattern.clone();
+        let key = BindingKey::from(self.bindings.insert(binding));
+        self.patterns.entry(self.syntax.pattern(&pattern), SmallVec::new).push(key);
+        self.ambiguous += usize::from(is_ambiguous(self.syntax, &pattern));
+        self.invalidate(&pattern);
+        key
+    }
+
+    /// Takes a binding away.
+    pub fn unbind(&mut self, key: BindingKey) -> Binding {
+        let binding = self.bindings.remove(key.index());
+        if let Some(keys) = self.patterns.get_mut(self.syntax.pattern(&binding.pattern)) {
+            keys.retain(|other| *other != key);
+            if keys.is_empty() {
+                self.patterns.remove(self.syntax.pattern(&binding.pattern));
+            }
+        }
+        self.ambiguous -= usize::from(is_ambiguous(self.syntax, &binding.pattern));
+        self.invalidate(&binding.pattern);
+        binding
+    }
+
+    /// Changes what a binding asks for.
+    pub fn change(&mut self, key: BindingKey, grant: Rc<Grant>, exclude: Option<u64>) {
+        let binding = &mut self.bindings[key.index()];
+        binding.grant = grant;
+        binding.exclude = exclude;
+        let pattern = binding.pattern.clone();
+        self.invalidate(&pattern);
+    }
+
+    pub fn binding(&self, key: BindingKey) -> &Binding {
+        &self.bindings[key.index()]
+    }
+
+    /// All bindings, in no order.
+    pub fn bindings(&self) -> impl Iterator<Item = &Binding> {
+        self.bindings.iter().map(|(_, binding)| binding)
+    }
+
+    /// The route of an address, from the cache or made now with a policy from `policy`.
+    pub fn route(&mut self, address: &str, policy: impl FnOnce() -> P) -> Rc<Route<P>> {
+        if let Some(route) = self.routes.get(address) {
+            return route.clone();
+        }
+        if self.routes.len() >= ROUTES_MAX {
+            self.forget_routes();
+        }
+        let route = Rc::new(self.make_route(address, policy()));
+        self.routes.insert(address.into(), route.clone());
+        self.routed.insert(self.syntax.words(address).map(Word::Literal), address.into());
+        route
+    }
+
+    /// Drops every cached route, after a change of settings.
+    pub fn forget_routes(&mut self) {
+        self.routes.clear();
+        self.routed = Trie::new(self.seed);
+    }
+
+    fn invalidate(&mut self, pattern: &str) {
+        if self.routes.is_empty() {
+            return;
+        }
+        let mut cursor = Cursor::new(self.syntax.pattern(pattern), false);
+        let mut stale: SmallVec<[Box<str>; 4]> = SmallVec::new();
+        let mut budget = usize::MAX;
+        while let Some(address) = cursor.next(&self.routed, &mut budget) {
+            stale.push(address.clone());
+        }
+        for address in stale {
+            self.routes.remove(&*address);
+            self.routed.remove(self.syntax.words(&address).map(Word::Literal));
+        }
+    }
+
+    fn make_route(&self, address: &str, policy: P) -> Route<P> {
+        let words: SmallVec<[&str; 16]> = self.syntax.words(address).collect();
+        let reserved = address.starts_with('$');
+        let mut keys: Vec<BindingKey> = Vec::new();
+        self.patterns.patterns_of(&words, |found| keys.extend_from_slice(found));
+        if reserved {
+            keys.retain(|key| !self.starts_with_wildcard(*key));
+        }
+        if self.ambiguous > 0 {
+            keys.sort_unstable();
+            keys.dedup();
+        }
+        keys.sort_by_key(|key| self.binding(*key).queue);
+        let mut route = Route {
+            address: Rc::new(Address::new(address)),
+            targets: Vec::with_capacity(keys.len()),
+            competing: Vec::new(),
+            turn: Cell::new(0),
+            policy,
+        };
+        for same in keys.chunk_by(|a, b| self.binding(*a).queue == self.binding(*b).queue) {
+            if self.binding(same[0]).anycast {
+                route.competing.push(self.binding(same[0]).queue);
+            } else {
+                route.targets.push(self.target(same));
+            }
+        }
+        route
+    }
+
+    fn starts_with_wildcard(&self, key: BindingKey) -> bool {
+        !matches!(self.syntax.pattern(&self.binding(key).pattern).next(), Some(Word::Literal(_)))
+    }
+
+    fn target(&self, keys: &[BindingKey]) -> Target {
+        let excluding: Vec<_> =
+            keys.iter().filter_map(|key| self.binding(*key).exclude.map(|client| (client, *key))).collect();
+        Target {
+            queue: self.binding(keys[0]).queue,
+            grant: self.merged(keys.iter().copied()).unwrap_or_default(),
+            excluding: (!excluding.is_empty()).then(|| excluding.into_boxed_slice()),
+            bindings: keys.iter().copied().collect(),
+        }
+    }
+
+    fn merged(&self, mut keys: impl Iterator<Item = BindingKey>) -> Option<Rc<Grant>> {
+        let mut grant = self.binding(keys.next()?).grant.clone();
+        for key in keys {
+            Rc::make_mut(&mut grant).merge(&self.binding(key).grant);
+        }
+        Some(grant)
+    }
+
+    /// What the target asks for of a message by `publisher`; `None` if all its bindings leave that client out.
+    pub fn grant_for(&self, target: &Target, publisher: u64) -> Option<Rc<Grant>> {
+        let Some(excluding) = &target.excluding else {
+            return Some(target.grant.clone());
+        };
+        let is_left_out = |key: &BindingKey| excluding.iter().any(|(client, other)| other == key && *client == publisher);
+        self.merged(target.bindings.iter().copied().filter(|key| !is_left_out(key)))
+    }
+}
+
+fn is_ambiguous(syntax: Syntax, pattern: &str) -> bool {
+    let mut words = syntax.pattern(pattern).skip_while(|word| *word != Word::Any);
+    words.next().is_some() && words.next().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::message::Guarantee;
+
+    fn binding(queue: u32, pattern: &str, guarantee: Guarantee, tag: u32, exclude: Option<u64>) -> Binding {
+        let grant = Grant { guarantee, keep_retain: false, tags: SmallVec::from_elem(tag, 1) };
+        Binding { queue: QueueKey(queue), pattern: pattern.into(), grant: Rc::new(grant), exclude, anycast: false }
+    }
+
+    fn router() -> Router<()> {
+        Router::new(Syntax::default(), 7)
+    }
+
+    #[test]
+    fn overlapping_bindings_of_a_queue_make_one_target_with_the_highest_guarantee() {
+        let mut router = router();
+        router.bind(binding(1, "a.#", Guarantee::AtMostOnce, 10, None));
+        router.bind(binding(1, "a.*", Guarantee::ExactlyOnce, 20, None));
+        router.bind(binding(2, "a.b", Guarantee::AtLeastOnce, 30, None));
+        let route = router.route("a.b", || ());
+        assert_eq!(route.targets.len(), 2);
+        let both = route.targets.iter().find(|target| target.queue == QueueKey(1)).expect("queue 1");
+        assert_eq!(both.grant.guarantee, Guarantee::ExactlyOnce);
+        let mut tags = both.grant.tags.to_vec();
+        tags.sort_unstable();
+        assert_eq!(tags, [10, 20]);
+    }
+
+    #[test]
+    fn a_binding_that_excludes_the_sender_does_not_count_for_it() {
+        let mut router = router();
+        router.bind(binding(1, "a.#", Guarantee::ExactlyOnce, 10, Some(77)));
+        router.bind(binding(1, "a.b", Guarantee::AtLeastOnce, 20, None));
+        let route = router.route("a.b", || ());
+        let own = router.grant_for(&route.targets[0], 77).expect("the other binding");
+        assert_eq!((own.guarantee, own.tags.as_slice()), (Guarantee::AtLeastOnce, &[20][..]));
+        let other = router.grant_for(&route.targets[0], 78).expect("both");
+        assert_eq!(other.guarantee, Guarantee::ExactlyOnce);
+    }
+
+    #[test]
+    fn a_change_drops_only_routes_it_concerns() {
+        let mut router = router();
+        let (kept, dropped) = (router.route("x.y", || ()), router.route("a.b", || ()));
+        let key = router.bind(binding(1, "a.*", Guarantee::AtMostOnce, 1, None));
+        assert!(Rc::ptr_eq(&kept, &router.route("x.y", || ())));
+        assert!(!Rc::ptr_eq(&dropped, &router.route("a.b", || ())));
+        router.unbind(key);
+        assert!(router.route("a.b", || ()).targets.is_empty());
+    }
+
+    #[test]
+    fn leading_wildcards_leave_reserved_addresses_out() {
+        let mut router = router();
+        router.bind(binding(1, "#", Guarantee::AtMostOnce, 1, None));
+        router.bind(binding(2, "*.a", Guarantee::AtMostOnce, 1, None));
+        router.bind(binding(3, "$x.#", Guarantee::AtMostOnce, 1, None));
+        let route = router.route("$x.a", || ());
+        assert_eq!(route.targets.iter().map(|target| target.queue).collect::<Vec<_>>(), [QueueKey(3)]);
+    }
+}

@@ -1,0 +1,113 @@
+use std::fmt::{self, Write};
+
+use hmac::Hmac;
+use pbkdf2::pbkdf2;
+use sha1::Sha1;
+use subtle::ConstantTimeEq;
+
+const ITERATIONS: u32 = 1024;
+const ITERATIONS_MAX: u32 = 10_000_000;
+const SALT_BYTES: usize = 32;
+const HASH_BYTES: usize = 64;
+const HASH_BYTES_MIN: usize = 16;
+const HASH_BYTES_MAX: usize = 1024;
+
+/// A password as PBKDF2WithHmacSHA1 of it: `ENC(iterations:salt:hash)` in hexadecimal, as Artemis writes it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HashedPassword {
+    iterations: u32,
+    salt: Vec<u8>,
+    hash: Vec<u8>,
+}
+
+/// An `ENC(...)` that is not `ENC(iterations:salt:hash)` with usable parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a password in ENC(...) must be iterations:salt:hash, with 1 to 10000000 iterations and 16 to 1024 hash bytes")]
+pub struct MalformedPassword;
+
+impl HashedPassword {
+    /// Hashes `password` as Artemis does: 1024 iterations, a random salt of 32 bytes, a hash of 64 bytes.
+    ///
+    /// # Errors
+    /// The operating system has no randomness.
+    pub fn new(password: &[u8]) -> Result<Self, getrandom::Error> {
+        let mut salt = [0; SALT_BYTES];
+        getrandom::fill(&mut salt)?;
+        Ok(Self::with(password, &salt, ITERATIONS))
+    }
+
+    /// Hashes `password` with a given salt; `iterations` is at least 1.
+    pub fn with(password: &[u8], salt: &[u8], iterations: u32) -> Self {
+        let hash = derive(password, salt, iterations, HASH_BYTES);
+        Self { iterations, salt: salt.to_vec(), hash }
+    }
+
+    /// Reads a value of a users file; none if it is not in `ENC(...)` and thus a plain password.
+    ///
+    /// # Errors
+    /// [`MalformedPassword`]; among others for an empty or short hash, which any password might match.
+    pub fn parse(value: &str) -> Result<Option<Self>, MalformedPassword> {
+        let Some(inner) = value.strip_prefix("ENC(").and_then(|rest| rest.strip_suffix(')')) else {
+            return Ok(None);
+        };
+        let [iterations, salt, hash] = inner.splitn(3, ':').collect::<Vec<_>>()[..] else {
+            return Err(MalformedPassword);
+        };
+        let iterations = iterations.parse().map_err(|_| MalformedPassword)?;
+        let salt = bytes_of(salt).filter(|salt| !salt.is_empty()).ok_or(MalformedPassword)?;
+        let hash = bytes_of(hash).ok_or(MalformedPassword)?;
+        let usable = (1..=ITERATIONS_MAX).contains(&iterations)
+            && (HASH_BYTES_MIN..=HASH_BYTES_MAX).contains(&hash.len());
+        if usable { Ok(Some(Self { iterations, salt, hash })) } else { Err(MalformedPassword) }
+    }
+
+    /// Whether `password` is the one that was hashed; the time taken does not depend on the answer.
+    pub fn verify(&self, password: &[u8]) -> bool {
+        derive(password, &self.salt, self.iterations, self.hash.len()).ct_eq(&self.hash).into()
+    }
+
+    /// What a verification costs.
+    pub(super) fn iterations(&self) -> u32 {
+        self.iterations
+    }
+}
+
+impl fmt::Display for HashedPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ENC({}:{}:{})", self.iterations, hex_of(&self.salt), hex_of(&self.hash))
+    }
+}
+
+impl fmt::Debug for HashedPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ENC({}:***)", self.iterations)
+    }
+}
+
+/// Takes as long as verifying a 64-byte hash of `iterations`, for passwords that have no hash to verify.
+pub(super) fn spend(password: &[u8], iterations: u32) {
+    if iterations > 0 {
+        std::hint::black_box(derive(password, &[0; SALT_BYTES], iterations, HASH_BYTES));
+    }
+}
+
+fn derive(password: &[u8], salt: &[u8], iterations: u32, length: usize) -> Vec<u8> {
+    let mut hash = vec![0; length];
+    let derived = pbkdf2::<Hmac<Sha1>>(password, salt, iterations.max(1), &mut hash);
+    debug_assert!(derived.is_ok(), "HMAC takes keys of every length");
+    hash
+}
+
+fn hex_of(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02X}");
+        text
+    })
+}
+
+fn bytes_of(hex: &str) -> Option<Vec<u8>> {
+    let digit = |digit: u8| char::from(digit).to_digit(16).map(|value| value as u8);
+    let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
+    let pairs = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?));
+    if rest.is_empty() { pairs.collect() } else { None }
+}
