@@ -1,1 +1,6 @@
+//! A multi-protocol message broker in the manner of Apache ActiveMQ Artemis.
+
+pub mod config;
 pub mod core;
+pub mod protocol;
+pub mod store;

@@ -93,3 +93,15 @@ impl Message {
         128 + self.payload.len() + self.properties.as_deref().map_or(0, |properties| 128 + user(properties))
     }
 }
+
+/// A message before it is sent: what a will keeps until its client is gone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Posting {
+    pub address: Box<str>,
+    pub payload: Bytes,
+    pub properties: Option<Box<Properties>>,
+    pub guarantee: Guarantee,
+    pub retain: bool,
+    /// Milliseconds it may live from the moment it is sent.
+    pub lifetime_ms: Option<u64>,
+}

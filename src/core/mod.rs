@@ -7,5 +7,5 @@ pub mod message;
 pub mod queue;
 pub mod retained;
 pub mod router;
-//pub mod settings;
+pub mod settings;
 pub mod trie;

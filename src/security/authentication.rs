@@ -129,6 +129,17 @@ pub enum Denied {
     Unavailable,
 }
 
+/// The answer of an authentication that asks nothing remote; panics if it is not there at the first poll.
+#[cfg(test)]
+pub(super) fn now<T>(authentication: impl Future<Output = T>) -> T {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+    match pin!(authentication).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => panic!("not ready at the first poll"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -42,3 +42,25 @@ impl LoginModule for GuestLogin {
         Ok(Some(Authenticated::new(principal)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::authentication::now;
+    use super::*;
+
+    #[test]
+    fn everyone_is_the_guest() {
+        let login = GuestLogin::new(GuestOptions::default());
+        let request = AuthenticationRequest::new("MQTT", "c").with_credentials("ann", "wrong");
+        let answer = now(login.login(&request)).unwrap().unwrap();
+        assert_eq!(answer.principal, Principal::new("guest", vec!["guests".to_owned()]));
+    }
+
+    #[test]
+    fn a_password_can_rule_the_guest_out() {
+        let login = GuestLogin::new(GuestOptions { credentials_invalidate: true, ..GuestOptions::default() });
+        let request = AuthenticationRequest::new("MQTT", "c");
+        assert!(now(login.login(&request)).unwrap().is_some());
+        assert_eq!(now(login.login(&request.with_credentials("ann", ""))), Ok(None));
+    }
+}

@@ -132,3 +132,106 @@ fn merge(first: &mut Authenticated, next: Authenticated) {
     }
     first.client_id = first.client_id.take().or(next.client_id);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::authentication::now;
+    use super::super::{GuestLogin, GuestOptions, Principal, PropertiesLogin, PropertiesOptions};
+    use super::*;
+
+    struct Fixed(Result<Option<&'static str>, Denied>);
+
+    #[async_trait]
+    impl LoginModule for Fixed {
+        async fn login(&self, _: &AuthenticationRequest) -> Result<Option<Authenticated>, Denied> {
+            let roles = |user: &str| vec!["all".to_owned(), format!("role-{user}")];
+            self.0.map(|user| user.map(|user| Authenticated::new(Principal::new(user, roles(user)))))
+        }
+    }
+
+    const A: Fixed = Fixed(Ok(Some("a")));
+    const B: Fixed = Fixed(Ok(Some("b")));
+    const SILENT: Fixed = Fixed(Ok(None));
+    const WRONG: Fixed = Fixed(Err(Denied::BadCredentials));
+    const DOWN: Fixed = Fixed(Err(Denied::Unavailable));
+    const BAD_ID: Fixed = Fixed(Err(Denied::InvalidClientId));
+
+    /// User and number of roles of the login.
+    fn check<const N: usize>(modules: [(&str, Fixed); N], expected: Result<(&str, usize), Denied>) {
+        let boxed = |(flag, module): (&str, Fixed)| (flag.parse().unwrap(), Box::new(module) as Box<dyn LoginModule>);
+        let words = modules.each_ref().map(|(flag, module)| (flag.to_string(), module.0));
+        let chain = LoginChain::new(modules.into_iter().map(boxed).collect());
+        let result = now(chain.authenticate(&AuthenticationRequest::new("MQTT", "c")));
+        let found = result.map(|login| (login.principal.user, login.principal.roles.len()));
+        assert_eq!(found, expected.map(|(user, roles)| (user.to_owned(), roles)), "{words:?}");
+    }
+
+    #[test]
+    fn nobody_is_let_in_without_a_success() {
+        check([], Err(Denied::BadCredentials));
+        check([("required", SILENT), ("optional", SILENT)], Err(Denied::BadCredentials));
+        check([("optional", WRONG)], Err(Denied::BadCredentials));
+        check([("sufficient", DOWN)], Err(Denied::Unavailable));
+    }
+
+    #[test]
+    fn required_refusals_decide_and_the_rest_is_asked() {
+        check([("required", A), ("required", B)], Ok(("a", 3)));
+        check([("required", A), ("required", WRONG)], Err(Denied::BadCredentials));
+        check([("required", WRONG), ("required", DOWN)], Err(Denied::BadCredentials));
+        check([("required", DOWN), ("sufficient", A)], Err(Denied::Unavailable));
+        check([("required", WRONG), ("requisite", DOWN)], Err(Denied::BadCredentials));
+    }
+
+    #[test]
+    fn requisite_refusals_end_the_login() {
+        check([("requisite", DOWN), ("required", WRONG)], Err(Denied::Unavailable));
+        check([("requisite", A), ("optional", B)], Ok(("a", 3)));
+        check([("requisite", WRONG), ("sufficient", A)], Err(Denied::BadCredentials));
+    }
+
+    #[test]
+    fn sufficient_successes_end_the_login() {
+        check([("sufficient", A), ("required", WRONG)], Ok(("a", 2)));
+        check([("sufficient", WRONG), ("sufficient", B)], Ok(("b", 2)));
+        check([("sufficient", WRONG), ("required", B)], Ok(("b", 2)));
+        check([("optional", A), ("sufficient", WRONG)], Ok(("a", 2)));
+    }
+
+    #[test]
+    fn a_refused_client_id_is_final() {
+        check([("sufficient", BAD_ID), ("sufficient", A)], Err(Denied::InvalidClientId));
+        check([("optional", A), ("optional", BAD_ID)], Err(Denied::InvalidClientId));
+    }
+
+    #[test]
+    fn flags_are_the_words_of_jaas() {
+        assert_eq!("SUFFICIENT".parse(), Ok(Flag::Sufficient));
+        assert_eq!("maybe".parse::<Flag>().unwrap_err().to_string(), "'maybe' is none of required, requisite, sufficient, optional");
+    }
+
+    #[test]
+    fn the_first_client_id_given_is_kept() {
+        let login = |user: &str, id: Option<&str>| {
+            let login = Authenticated::new(Principal::new(user, Vec::new()));
+            id.into_iter().fold(login, Authenticated::with_client_id)
+        };
+        let mut verdict = Verdict::default();
+        for (user, id) in [("a", None), ("b", Some("b1")), ("c", Some("c1"))] {
+            verdict.add(Flag::Required, Ok(Some(login(user, id))));
+        }
+        assert_eq!(verdict.result(), Ok(login("a", Some("b1"))));
+    }
+
+    #[test]
+    fn a_wrong_password_becomes_a_guest_where_guests_suffice() {
+        let users = vec![("ann".to_owned(), "secret".to_owned())];
+        let properties = PropertiesLogin::new(PropertiesOptions { users, roles: Vec::new() }).unwrap();
+        let guest = GuestLogin::new(GuestOptions::default());
+        let chain = LoginChain::new(vec![(Flag::Sufficient, Box::new(properties)), (Flag::Sufficient, Box::new(guest))]);
+        for (password, user) in [("secret", "ann"), ("wrong", "guest")] {
+            let request = AuthenticationRequest::new("MQTT", "c").with_credentials("ann", password);
+            assert_eq!(now(chain.authenticate(&request)).unwrap().principal.user, user);
+        }
+    }
+}

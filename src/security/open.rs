@@ -12,3 +12,16 @@ impl SecurityManager for OpenSecurity {
         Ok(Authenticated::new(Principal::default()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::authentication::now;
+    use super::*;
+
+    #[test]
+    fn nobody_gets_a_name_that_was_not_checked() {
+        let request = AuthenticationRequest::new("MQTT", "c").with_credentials("admin", "any");
+        let login = now(OpenSecurity.authenticate(&request)).unwrap();
+        assert_eq!(login, Authenticated::new(Principal::default()));
+    }
+}

@@ -111,3 +111,78 @@ fn bytes_of(hex: &str) -> Option<Vec<u8>> {
     let pairs = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?));
     if rest.is_empty() { pairs.collect() } else { None }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: &str = "1A0BF79446B0981B60D2910E998B5393A784FB600ECBF5A546A8606A56AAE7034D88A8C305B66D4B500B35BD33DA71FF\
+                        9FDC3FE3520FC7934C2A2904231C91DF";
+
+    fn parse(value: &str) -> Result<Option<HashedPassword>, MalformedPassword> {
+        HashedPassword::parse(value)
+    }
+
+    #[test]
+    fn derives_as_rfc_6070_says() {
+        let check = |iterations, expected: &str| {
+            assert_eq!(hex_of(&derive(b"password", b"salt", iterations, 20)).to_lowercase(), expected);
+        };
+        check(1, "0c60c80f961f0e71f3a9b524af6012062fe037a6");
+        check(2, "ea6c014dc72d6f8ccd1ed92ace1d41f0d8de8957");
+        check(4096, "4b007901b765489abead49d926f721d065a429c1");
+    }
+
+    #[test]
+    fn text_has_the_form_of_artemis() {
+        let salt: Vec<u8> = (0..32).collect();
+        let text = HashedPassword::with("s3crét".as_bytes(), &salt, 1024).to_string();
+        assert_eq!(text, format!("ENC(1024:{}:{HASH})", hex_of(&salt)));
+        let read = parse(&text.to_lowercase().replace("enc", "ENC")).unwrap().unwrap();
+        assert!(read.verify("s3crét".as_bytes()));
+        assert!(!read.verify(b"s3cret"));
+        assert!(!read.verify(b""));
+    }
+
+    #[test]
+    fn new_hashes_differ_and_verify() {
+        let [first, second] = [(); 2].map(|()| HashedPassword::new(b"a").unwrap());
+        assert_ne!(first.to_string(), second.to_string());
+        assert!(first.verify(b"a") && second.verify(b"a") && !first.verify(b"b"));
+    }
+
+    #[test]
+    fn what_is_not_enc_is_plain() {
+        for plain in ["", "secret", "ENC", "ENC(", "enc(1:00:00)", "xENC(1:00:00)"] {
+            assert_eq!(parse(plain), Ok(None), "{plain}");
+        }
+    }
+
+    #[test]
+    fn unusable_hashes_are_refused() {
+        let salt = "00".repeat(32);
+        let short = "00".repeat(HASH_BYTES_MIN - 1);
+        for inner in [
+            String::new(),
+            "abc".to_owned(),
+            format!("1024:{salt}"),
+            format!("1024:{salt}:"),
+            format!("1024:{salt}:{short}"),
+            format!("1024::{HASH}"),
+            format!("0:{salt}:{HASH}"),
+            format!("10000001:{salt}:{HASH}"),
+            format!("-1:{salt}:{HASH}"),
+            format!("1024:{salt}:{HASH}0"),
+            format!("1024:{salt}:{HASH}:00"),
+            format!("1024:zz:{HASH}"),
+            format!("1024:é:{HASH}"),
+        ] {
+            assert_eq!(parse(&format!("ENC({inner})")), Err(MalformedPassword), "{inner}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_hash() {
+        assert_eq!(format!("{:?}", HashedPassword::with(b"a", b"b", 7)), "ENC(7:***)");
+    }
+}

@@ -133,3 +133,74 @@ fn assign(accounts: &mut HashMap<String, Account>, role: &str, users: &str) -> R
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::authentication::now;
+    use super::*;
+
+    fn pairs(entries: &[(&str, &str)]) -> Vec<(String, String)> {
+        entries.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+    }
+
+    fn open(users: &[(&str, &str)], roles: &[(&str, &str)]) -> Result<PropertiesLogin, PropertiesError> {
+        PropertiesLogin::new(PropertiesOptions { users: pairs(users), roles: pairs(roles) })
+    }
+
+    fn login(module: &PropertiesLogin, user: &str, password: &str) -> Result<Principal, Denied> {
+        let request = AuthenticationRequest::new("MQTT", "c").with_credentials(user, password);
+        now(module.login(&request)).map(|login| login.unwrap().principal)
+    }
+
+    #[test]
+    fn plain_and_hashed_passwords_log_in_with_their_roles() {
+        let hashed = HashedPassword::with(b"secret", b"salt", 3).to_string();
+        let users = [("ann", "plain"), ("bob", hashed.as_str())];
+        let module = open(&users, &[("amq", "ann, bob"), ("view", "bob,nobody"), ("none", "")]).unwrap();
+        assert_eq!(login(&module, "ann", "plain"), Ok(Principal::new("ann", vec!["amq".to_owned()])));
+        let both = vec!["amq".to_owned(), "view".to_owned()];
+        assert_eq!(login(&module, "bob", "secret"), Ok(Principal::new("bob", both)));
+        assert_eq!(module.iterations, 3);
+    }
+
+    #[test]
+    fn all_else_is_refused_alike() {
+        let hashed = HashedPassword::with(b"secret", b"salt", 3).to_string();
+        let module = open(&[("ann", "plain"), ("bob", &hashed)], &[]).unwrap();
+        let wrong = [("ann", ""), ("ann", "secret"), ("ann", "plai"), ("bob", "plain"), ("bob", &hashed), ("eve", "")];
+        for (user, password) in wrong {
+            assert_eq!(login(&module, user, password), Err(Denied::BadCredentials), "{user} {password}");
+        }
+    }
+
+    #[test]
+    fn name_and_password_must_both_be_there() {
+        let module = open(&[("ann", "plain")], &[]).unwrap();
+        let full = AuthenticationRequest::new("MQTT", "c").with_credentials("ann", "plain");
+        let nameless = AuthenticationRequest { username: None, ..full.clone() };
+        let without = AuthenticationRequest { password: None, ..full.clone() };
+        assert!(now(module.login(&full)).is_ok());
+        assert_eq!(now(module.login(&nameless)), Err(Denied::BadCredentials));
+        assert_eq!(now(module.login(&without)), Err(Denied::BadCredentials));
+    }
+
+    #[test]
+    fn a_mistake_in_a_file_lets_nobody_in() {
+        let check = |users: &[(&str, &str)], roles: &[(&str, &str)], expected: &str| {
+            assert_eq!(open(users, roles).unwrap_err().to_string().split(" (").next(), Some(expected));
+        };
+        check(&[], &[("amq", "ann")], "no users are defined");
+        check(&[("", "x")], &[], "a user has an empty name");
+        check(&[("ann", "")], &[], "user 'ann' has no password");
+        check(&[("ann", "1"), ("ann", "2")], &[], "user 'ann' is defined twice");
+        check(&[("ann", "1")], &[("", "ann")], "a role has an empty name");
+        let malformed = open(&[("ann", "ENC(1024:00:)")], &[]).unwrap_err();
+        assert!(matches!(malformed, PropertiesError::Password { user, .. } if user == "ann"));
+    }
+
+    #[test]
+    fn plain_passwords_are_not_kept() {
+        let module = open(&[("ann", "topsecret")], &[]).unwrap();
+        assert!(!format!("{module:?}").contains("topsecret"));
+    }
+}

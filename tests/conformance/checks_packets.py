@@ -3,7 +3,7 @@
 import wire
 from client import PROTOCOL_ERRORS, Closed, require, require_equal
 from harness import ALL, MODERN, check
-from wire import (AUTH, CONNACK, CONNECT, DISCONNECT, PINGREQ, PINGRESP, PUBACK, PUBCOMP, PUBREC,
+from wire import (CONNACK, CONNECT, DISCONNECT, PINGREQ, PINGRESP, PUBACK, PUBCOMP, PUBREC,
                   PUBREL, SUBACK, SUBSCRIBE, UNSUBACK, UNSUBSCRIBE)
 
 

@@ -4,7 +4,7 @@ import time
 
 import wire
 from client import Closed, require, require_equal
-from harness import ALL, MODERN, V5, check
+from harness import ALL, MODERN, Skip, check
 
 GRACE = 6  # the standard sets no limit to how late the server may notice
 
@@ -75,8 +75,8 @@ def no_close_before_one_and_a_half_keep_alive(t):
 @check("MQTT-3.1.2-22", ALL)
 def keep_alive_0_never_closes(t):
     client = t.client(keepalive=0)
-    if t.version in V5 and granted(client, 0):
-        return
+    if 0 < granted(client, 0) < 4:
+        raise Skip("keep alive 0")
     time.sleep(4)
     client.ping()
 
@@ -120,7 +120,7 @@ def message_expiry_counts_down(t):
     absent(t).publish(t.topic(), b"x", 1, props=[("message_expiry", 10)])
     time.sleep(2.2)
     packet = t.durable(1).expect_publish(t.topic(), b"x")
-    require(packet.prop("message_expiry") in (7, 8), "message expiry 7 or 8", packet)
+    require(packet.prop("message_expiry") in (6, 7, 8), "message expiry 6 to 8", packet)
 
 
 @check("MQTT-3.3.2-6")
@@ -148,7 +148,7 @@ def retained_message_expiry_counts_down(t):
     watcher = t.client()
     watcher.subscribe(t.topic("r"), 1)
     packet = watcher.expect_publish(t.topic("r"), b"x", retain=1)
-    require(packet.prop("message_expiry") in (7, 8), "message expiry 7 or 8", packet)
+    require(packet.prop("message_expiry") in (6, 7, 8), "message expiry 6 to 8", packet)
 
 
 @check("MQTT-3.3.2-5")

@@ -7,13 +7,16 @@ from harness import ALL, MODERN, check
 MATCHING = [
     ("P", "P"), ("P/a/b/c", "P/a/b/c"), ("P/#", "P"), ("P/#", "P/a"), ("P/#", "P/a/b/c"), ("P/#", "P/"), ("#", "P/a"),
     ("P/a/#", "P/a"), ("P/+", "P/a"), ("P/+", "P/"), ("P/+/b", "P/a/b"), ("P/+/b", "P//b"), ("P/+/+/+", "P///"),
-    ("P/+/#", "P/a"), ("P/+/#", "P/a/b/c"), ("+/#", "P"), ("+/#", "P/a"), ("+", "P"), ("+/P", "/P"), ("+/P/#", "x/P"),
+    ("P/+/#", "P/a"), ("P/+/#", "P/a/b/c"), ("+/#", "P"), ("+/#", "P/a"), ("+", "P"), ("+/P", "/P"),
+    ("+/P/#", "x/P"),
     ("/#", "/P"), ("/+", "/P"), ("+/+", "/P"), ("/P", "/P"), ("//+", "//P"), ("P/", "P/"), ("P//", "P//"),
     ("P/a b", "P/a b"), ("P/ ", "P/ "), ("P/é/日本/😀", "P/é/日本/😀"), ("P/+/x", "P/1.0/x"), ("P/1.0/x", "P/1.0/x"),
-    ("P/a*b", "P/a*b"), ("P/*", "P/*"), ("P/a\\b", "P/a\\b"), ("P/+/c", "P/a\\b/c"), ("P/a.b", "P/a.b"), ("P/a?b", "P/a?b"),
-    ("P/[a-z]", "P/[a-z]"), ("P/a%2Fb", "P/a%2Fb"), ("P/+", "P/$x"), ("P/#", "P/$x/y"), ("P/$x", "P/$x"),
-    ("P/+", "P/a*b"), ("P/>", "P/>"), ("P/a'b\"c;--", "P/a'b\"c;--"), ("P/{a,b}", "P/{a,b}"), ("P/a:b@c!d=e,f", "P/a:b@c!d=e,f"),
-    ("P/..", "P/.."), ("P/./a", "P/./a"), ("P" + "/+" * 60, "P" + "/a" * 60), ("P" + "/a" * 120, "P" + "/a" * 120),
+    ("P/a*b", "P/a*b"), ("P/*", "P/*"), ("P/a\\b", "P/a\\b"), ("P/+/c", "P/a\\b/c"), ("P/a.b", "P/a.b"),
+    ("P/a?b", "P/a?b"), ("P/[a-z]", "P/[a-z]"), ("P/a%2Fb", "P/a%2Fb"), ("P/+", "P/$x"), ("P/#", "P/$x/y"),
+    ("P/$x", "P/$x"),
+    ("P/+", "P/a*b"), ("P/>", "P/>"), ("P/a'b\"c;--", "P/a'b\"c;--"), ("P/{a,b}", "P/{a,b}"),
+    ("P/a:b@c!d=e,f", "P/a:b@c!d=e,f"), ("P/..", "P/.."), ("P/./a", "P/./a"), ("P" + "/+" * 60, "P" + "/a" * 60),
+    ("P" + "/a" * 120, "P" + "/a" * 120),
 ]
 APART = [
     ("P", "P/"), ("P/", "P"), ("P/+", "P"), ("P/+", "P/a/b"), ("P/#", "Px"), ("P/a/#", "P/ab"), ("P/a/#", "P"),
@@ -98,6 +101,6 @@ def single_level_wildcard_gets_every_sibling(t):
     for name in names:
         client.publish(t.topic(f"{name}/t"), b"x")
         client.publish(t.topic(f"{name}/u"), b"x")
-    for name in names:
-        watcher.expect_publish(t.topic(f"{name}/t"))
+    found = {watcher.expect_publish().topic for _ in names}
+    require_equal(found, {t.topic(f"{name}/t") for name in names}, "topics")
     watcher.expect_quiet()

@@ -75,7 +75,8 @@ def bad_request_headers(t, headers):
     require(status is None or status != 101, "an error or close", status)
 
 
-@on_ws("RFC6455-4.2.1", cases={"GET": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "POST": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"})
+@on_ws("RFC6455-4.2.1", cases={"GET": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+                               "POST": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"})
 def plain_http_request(t, raw):
     tcp = streams.TcpStream(t.host, t.port)
     tcp.send(raw)
@@ -153,11 +154,12 @@ def frame_byte_by_byte(t):
 
 @on_ws("RFC6455-5.2", cases=[100, 125, 126, 65535, 65536, 300000])
 def frame_lengths(t, size):
-    client = t.client()
-    client.subscribe(t.topic(), 1)
-    payload = os.urandom(size - len(wire.publish(4, t.topic(), b"", 1, 9)) - (size > 16000))
+    client, watcher = t.client(), t.client()
+    watcher.subscribe(t.topic(), 1)
+    overhead = len(wire.publish(4, t.topic(), b"x" * (size - 20), 1, 9)) - (size - 20)
+    payload = os.urandom(size - overhead)
     client.publish(t.topic(), payload, 1)
-    client.expect_publish(t.topic(), payload)
+    watcher.expect_publish(t.topic(), payload, timeout=8)
 
 
 @on_ws("RFC6455-5.2")

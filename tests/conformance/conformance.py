@@ -6,8 +6,11 @@ import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 
+sys.dont_write_bytecode = True  # before the imports below: a run leaves no files behind
+
 from client import Failure
 from harness import CHECKS, Skip
+from streams import StreamError
 
 # slow checks first, so that their waiting overlaps with all others
 MODULES = ("timing", "will", "session", "connect", "packets", "properties", "publish", "acks",
@@ -34,6 +37,8 @@ def judge(instance, target):
         return "skip", str(skip)
     except Failure as failure:
         return "FAIL", str(failure)
+    except (StreamError, OSError) as error:
+        return "FAIL", f"expected a connection, got {error}"
     except Exception:  # a broken check must be seen, not end the run
         return "FAIL", traceback.format_exc().strip().replace("\n", " | ")
     return "pass", ""

@@ -1,0 +1,12 @@
+//! MQTT 3.1, 3.1.1 and 5.
+
+pub mod codec;
+mod convert;
+mod fanout;
+pub mod fault;
+mod session;
+pub mod topic;
+pub mod trace;
+
+pub use fanout::Fanout;
+pub use session::{KeepAlive, Limits, MqttSession};

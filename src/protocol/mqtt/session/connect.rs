@@ -1,0 +1,245 @@
+//! CONNECT to CONNACK.
+
+use bytes::Bytes;
+
+use super::{KeepAlive, MqttSession, Stage};
+use super::owed::Item;
+use crate::core::id::Ticket;
+use crate::core::message::Posting;
+use crate::protocol::mqtt::codec::{ConnAck, Connect, Properties, Property, Version, topic_is_valid};
+use crate::protocol::mqtt::convert;
+use crate::protocol::mqtt::fault::{Fault, Kind, ReasonCode};
+use crate::protocol::{Authenticate, Context, Denial, Ended, Expiry, Open, Request, Will};
+
+/// Characters of a client id in MQTT 3.1.
+const V3_CLIENT_ID_MAX: usize = 23;
+
+/// What a CONNECT asks for, until its session is open.
+#[derive(Debug)]
+pub struct Connecting {
+    clean: bool,
+    expiry: Expiry,
+    announce_expiry: bool,
+    will: Option<Will>,
+    /// Seconds that count, and whether the client has to be told.
+    keep_alive: u16,
+    announce_keep_alive: bool,
+    assigned: bool,
+}
+
+/// The version a CONNECT names, as far as it can be told before it is decoded.
+pub fn version_of(frame: &[u8]) -> Option<Version> {
+    if frame.first()? >> 4 != 1 {
+        return None;
+    }
+    let name = 1 + frame.iter().skip(1).take(4).position(|byte| byte & 0x80 == 0)? + 1;
+    let level = frame.get(name + 2 + usize::from(u16::from_be_bytes([*frame.get(name)?, *frame.get(name + 1)?])))?;
+    (*level == 5).then_some(Version::V5)
+}
+
+impl MqttSession {
+    pub(super) fn connect(
+        &mut self,
+        packet: &Connect<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<Option<Request<'static>>, Fault> {
+        self.version = packet.version;
+        let mut client_id = packet.client_id.to_owned();
+        let assigned = client_id.is_empty();
+        if assigned && !packet.clean_start && packet.version != Version::V5 || !self.accepts(packet) {
+            let fault = Fault::new(Kind::ClientIdentifier, "MQTT-3.1.3-8"); // [MQTT-3.1.3-8]
+            return self.reject(fault, cx);
+        }
+        if assigned {
+            client_id = assigned_client_id(cx); // [MQTT-3.1.3-6]
+        }
+        self.client_id = client_id.as_str().into();
+        let mut connecting = self.connecting(packet)?;
+        connecting.assigned = assigned;
+        for property in packet.properties.iter() {
+            match property {
+                Property::AuthenticationMethod(_) => {
+                    return self.reject(Fault::new(Kind::BadAuthenticationMethod, "MQTT-4.12.0-1"), cx); // [MQTT-4.12.0-1]
+                }
+                Property::ReceiveMaximum(maximum) => self.outbound.window_max = usize::from(maximum),
+                Property::MaximumPacketSize(bytes) => self.outbound.packet_max = bytes as usize,
+                Property::TopicAliasMaximum(maximum) => self.outbound.set_alias_maximum(maximum),
+                Property::RequestProblemInformation(wanted) => self.wants_reasons = wanted,
+                _ => {}
+            }
+        }
+        self.stage = Stage::Authenticating(Box::new(connecting));
+        Ok(Some(Request::Authenticate(Box::new(Authenticate {
+            client_id,
+            username: packet.username.map(str::to_owned),
+            password: packet.password.map(<[u8]>::to_vec),
+            protocol: if packet.version == Version::V5 { "MQTT5" } else { "MQTT" },
+        }))))
+    }
+
+    fn accepts(&self, packet: &Connect<'_>) -> bool {
+        let characters = packet.client_id.chars().count();
+        packet.version != Version::V3 || (1..=V3_CLIENT_ID_MAX).contains(&characters)
+    }
+
+    fn connecting(&mut self, packet: &Connect<'_>) -> Result<Connecting, Fault> {
+        let asked = packet.properties.iter().find_map(|property| match property {
+            Property::SessionExpiry(seconds) => Some(Expiry(seconds)),
+            _ => None,
+        });
+        let limits = &self.limits;
+        let (expiry, announce_expiry) = match (packet.version, asked) {
+            (Version::V5, Some(expiry)) => (expiry, false),
+            (Version::V5, None) if limits.default_expiry_for_v5 => (limits.default_expiry, true),
+            (Version::V5, None) => (Expiry::AT_DISCONNECT, false), // [MQTT-3.1.2-23]
+            (_, _) if packet.clean_start => (Expiry::AT_DISCONNECT, false),
+            (_, _) => (limits.default_expiry, false),
+        };
+        self.expiry = expiry;
+        self.outbound.window_max = usize::from(limits.in_flight_maximum);
+        let (keep_alive, announce_keep_alive) = limits.keep_alive.agree(packet.version, packet.keep_alive);
+        let will = packet.will.as_ref().map(|will| self.will(will)).transpose()?;
+        Ok(Connecting {
+            clean: packet.clean_start,
+            expiry,
+            announce_expiry,
+            will,
+            keep_alive,
+            announce_keep_alive,
+            assigned: false,
+        })
+    }
+
+    fn will(&self, will: &crate::protocol::mqtt::codec::Will<'_>) -> Result<Will, Fault> {
+        if !topic_is_valid(will.topic) {
+            return Err(Fault::new(Kind::TopicNameInvalid, "MQTT-3.1.3-11"));
+        }
+        let mut address = String::new();
+        self.limits.translation.address(will.topic, &mut address);
+        let parts = convert::parts(will.properties);
+        Ok(Will {
+            posting: Posting {
+                address: address.into(),
+                payload: Bytes::copy_from_slice(will.payload),
+                properties: parts.forwarded,
+                guarantee: convert::guarantee(will.qos),
+                retain: will.retain,
+                lifetime_ms: parts.expiry_s.map(|seconds| u64::from(seconds) * 1000),
+            },
+            delay_ms: u64::from(parts.will_delay_s) * 1000,
+        })
+    }
+
+    fn reject(&mut self, fault: Fault, cx: &mut Context<'_>) -> Result<Option<Request<'static>>, Fault> {
+        // In the versions before 5 a fault in reading CONNECT is not answered, a refusal is.
+        if self.version != Version::V5 {
+            self.refuse(&fault, cx);
+        }
+        Err(fault)
+    }
+
+    /// Writes a CONNACK that lets nobody in.
+    pub(super) fn refuse(&mut self, fault: &Fault, cx: &mut Context<'_>) {
+        let code = if self.version == Version::V5 { fault.reason().0 } else { fault.return_code() };
+        // [MQTT-3.2.2-6]
+        ConnAck { session_present: false, code, properties: Properties::default() }
+            .encode(self.version, cx.out.buffer());
+    }
+
+    pub(super) fn deny(&mut self, denial: Denial, cx: &mut Context<'_>) -> Ended {
+        self.refuse(&Self::denial(denial), cx);
+        Ended { why: "not let in", abnormal: true }
+    }
+
+    pub(super) fn authenticated(
+        &mut self,
+        result: Result<Option<String>, Denial>,
+        cx: &mut Context<'_>,
+    ) -> Result<Request<'static>, Ended> {
+        let client_id = result.map_err(|denial| self.deny(denial, cx))?;
+        if let Some(client_id) = client_id {
+            self.client_id = client_id.as_str().into();
+        }
+        let stage = std::mem::replace(&mut self.stage, Stage::New);
+        let Stage::Authenticating(mut connecting) = stage else {
+            return Err(Ended { why: "authenticated without having asked", abnormal: true });
+        };
+        let silence_ms = u64::from(connecting.keep_alive) * 1500; // [MQTT-3.1.2-22]
+        let open = Open {
+            client_id: self.client_id.clone(),
+            clean: connecting.clean,
+            expiry: connecting.expiry,
+            will: connecting.will.take(),
+            silence_ms,
+            may_take_over: self.limits.may_take_over,
+        };
+        self.stage = Stage::Opening(connecting);
+        Ok(Request::Open(Box::new(open)))
+    }
+
+    pub(super) fn opened(&mut self, present: bool, ticket: Ticket) {
+        let Stage::Opening(connecting) = std::mem::replace(&mut self.stage, Stage::Open) else { return };
+        let mut bytes = Vec::new();
+        let mut properties = Vec::new();
+        if self.version == Version::V5 {
+            self.announce(&connecting, &mut properties);
+        }
+        ConnAck {
+            // [MQTT-3.2.2-2] MQTT 3.1 knows no such flag.
+            session_present: present && self.version != Version::V3,
+            code: ReasonCode::SUCCESS.0,
+            properties: Properties::from_encoded_unchecked(&properties),
+        }
+        .encode(self.version, &mut bytes);
+        let token = self.owed.push(Item::later());
+        self.owed.set_bytes(token, bytes);
+        self.owed.answer(token, ticket);
+    }
+
+    fn announce(&self, connecting: &Connecting, out: &mut Vec<u8>) {
+        if connecting.announce_expiry {
+            Property::SessionExpiry(connecting.expiry.0).encode(out);
+        }
+        if let Some(maximum) = self.limits.receive_maximum {
+            Property::ReceiveMaximum(maximum).encode(out);
+        }
+        if let Some(bytes) = self.limits.maximum_packet_size {
+            Property::MaximumPacketSize(bytes).encode(out);
+        }
+        if connecting.assigned {
+            Property::AssignedClientId(&self.client_id).encode(out); // [MQTT-3.1.3-7]
+        }
+        if let Some(maximum) = self.limits.topic_alias_maximum {
+            Property::TopicAliasMaximum(maximum).encode(out);
+        }
+        if connecting.announce_keep_alive {
+            Property::ServerKeepAlive(connecting.keep_alive).encode(out); // [MQTT-3.2.2-21]
+        }
+    }
+}
+
+impl KeepAlive {
+    /// The seconds that count for a client, and whether it has to be told.
+    fn agree(self, version: Version, asked: u16) -> (u16, bool) {
+        let can_be_told = version == Version::V5;
+        match self {
+            Self::Client => (asked, false),
+            Self::Off => (0, can_be_told && asked != 0),
+            Self::AtMost(seconds) if asked == 0 => (seconds, can_be_told),
+            Self::AtMost(seconds) if seconds < asked && can_be_told => (seconds, true),
+            Self::AtMost(_) => (asked, false),
+        }
+    }
+}
+
+fn assigned_client_id(cx: &mut Context<'_>) -> String {
+    let (high, low) = (cx.scratch.random(), cx.scratch.random());
+    format!(
+        "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+        high >> 32,
+        (high >> 16) & 0xFFFF,
+        high & 0xFFF,
+        (low >> 48) & 0x3FFF | 0x8000,
+        low & 0xFFFF_FFFF_FFFF
+    )
+}

@@ -1,0 +1,317 @@
+//! One MQTT client's connection, from CONNECT to its end. Sans-IO: packets in, requests and bytes out.
+
+mod connect;
+mod inbound;
+mod outbound;
+mod owed;
+mod subscribe;
+
+use std::rc::Rc;
+
+use crate::core::id::Ticket;
+use crate::protocol::mqtt::codec::{self, AckKind, Disconnect, Packet, Properties, Property, Version};
+use crate::protocol::mqtt::fault::{Fault, Kind, ReasonCode};
+use crate::protocol::mqtt::topic::Translation;
+use crate::protocol::mqtt::trace;
+use crate::protocol::{
+    Closing, Context, Delivered, Delivery, Denial, Ended, Event, Expiry, InFlight, Outcome, Request, Saved, Session,
+};
+use connect::Connecting;
+use inbound::Inbound;
+use outbound::Outbound;
+use owed::{Item, Owed};
+
+/// What an acceptor lets its MQTT clients do.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// For clients that do not say; MQTT 5 clients only where it was written down.
+    pub default_expiry: Expiry,
+    pub default_expiry_for_v5: bool,
+    /// Unacknowledged QoS 1 and 2 messages from the client; `None` is not announced.
+    pub receive_maximum: Option<u16>,
+    /// Topic aliases from the client; `None` is not announced and none are taken.
+    pub topic_alias_maximum: Option<u16>,
+    /// Bytes of a packet from the client; `None` is not announced.
+    pub maximum_packet_size: Option<u32>,
+    pub keep_alive: KeepAlive,
+    /// Versions 3: end the connection whose publish is not authorized, or acknowledge it.
+    pub close_on_refused_publish: bool,
+    pub may_take_over: bool,
+    /// Unacknowledged messages towards clients that do not say.
+    pub in_flight_maximum: u16,
+    pub translation: Translation,
+}
+
+/// Whose keep alive counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeepAlive {
+    Client,
+    Off,
+    /// Seconds.
+    AtMost(u16),
+}
+
+/// Bytes of a packet before the client is let in: the largest CONNECT without properties.
+const CONNECT_MAX: usize = 384 * 1024;
+
+/// A client's connection.
+#[derive(Debug)]
+pub struct MqttSession {
+    limits: Rc<Limits>,
+    stage: Stage,
+    version: Version,
+    client_id: Rc<str>,
+    expiry: Expiry,
+    /// The client asked to be spared reason strings and user properties on failures.
+    wants_reasons: bool,
+    owed: Owed,
+    inbound: Inbound,
+    outbound: Outbound,
+}
+
+#[derive(Debug)]
+enum Stage {
+    New,
+    Authenticating(Box<Connecting>),
+    Opening(Box<Connecting>),
+    Open,
+}
+
+impl MqttSession {
+    pub fn new(limits: Rc<Limits>) -> Self {
+        Self {
+            inbound: Inbound::new(&limits),
+            outbound: Outbound::default(),
+            limits,
+            stage: Stage::New,
+            version: Version::V4,
+            client_id: "".into(),
+            expiry: Expiry::AT_DISCONNECT,
+            wants_reasons: true,
+            owed: Owed::default(),
+        }
+    }
+
+    fn packet_limit(&self) -> usize {
+        let limit = self.limits.maximum_packet_size.map_or(usize::MAX, |bytes| bytes as usize);
+        if matches!(self.stage, Stage::Open) { limit } else { limit.min(CONNECT_MAX) }
+    }
+
+    /// Tells the peer what it did wrong, as its version allows, and ends.
+    fn fail(&mut self, fault: Fault, cx: &mut Context<'_>) -> Ended {
+        tracing::debug!(client = &*self.client_id, %fault, "connection ended for a fault of the client");
+        match self.stage {
+            Stage::Open => self.write_disconnect(fault.reason(), cx),
+            // [MQTT-3.1.4-1] A CONNECT that cannot be read is not answered before MQTT 5.
+            _ if fault.kind == Kind::UnsupportedVersion || self.version == Version::V5 => self.refuse(&fault, cx),
+            _ => {}
+        }
+        Ended { why: fault.rule, abnormal: true }
+    }
+
+    fn write_disconnect(&mut self, reason: ReasonCode, cx: &mut Context<'_>) {
+        if self.version == Version::V5 {
+            Disconnect { reason, properties: Properties::default() }.encode(self.version, cx.out.buffer());
+        }
+    }
+
+    fn dispatch<'f>(&mut self, frame: &'f [u8], cx: &mut Context<'_>) -> Result<Option<Request<'f>>, Fault> {
+        let version = match self.stage {
+            Stage::New => connect::version_of(frame).unwrap_or(self.version),
+            _ => self.version,
+        };
+        self.version = version;
+        let packet = codec::decode(frame, version)?;
+        trace::received(&self.client_id, &packet, frame.len());
+        match (&self.stage, packet) {
+            (Stage::New, Packet::Connect(packet)) => self.connect(&packet, cx),
+            (Stage::New, _) => Err(Fault::protocol("MQTT-3.1.0-1")), // [MQTT-3.1.0-1]
+            (Stage::Open, packet) => self.open_packet(packet, frame, cx),
+            // Nothing is read from the connection while its CONNECT is worked on.
+            (Stage::Authenticating(_) | Stage::Opening(_), _) => Err(Fault::protocol("MQTT-3.1.4-5")),
+        }
+    }
+
+    fn open_packet<'f>(
+        &mut self,
+        packet: Packet<'f>,
+        frame: &'f [u8],
+        cx: &mut Context<'_>,
+    ) -> Result<Option<Request<'f>>, Fault> {
+        match packet {
+            Packet::Publish(packet) => self.publish(&packet, cx),
+            Packet::PubAck(packet) => Ok(self.outbound.acknowledged(packet.packet_id)),
+            Packet::PubRec(packet) => Ok(self.received_by_client(packet.packet_id, packet.reason, cx)),
+            Packet::PubRel(packet) => Ok(self.released_by_client(packet.packet_id, cx)),
+            Packet::PubComp(packet) => Ok(self.outbound.completed(packet.packet_id)),
+            Packet::Subscribe(packet) => self.subscribe(&packet).map(Some),
+            Packet::Unsubscribe(packet) => self.unsubscribe(&packet).map(Some),
+            Packet::PingReq => {
+                Packet::PingResp.encode(self.version, cx.out.buffer()); // [MQTT-3.12.4-1]
+                Ok(None)
+            }
+            Packet::Disconnect(packet) => self.disconnect(&packet).map(Some),
+            Packet::Connect(_) => Err(Fault::protocol("MQTT-3.1.0-2")), // [MQTT-3.1.0-2]
+            Packet::Auth(_) => Err(Fault::protocol("MQTT-4.12.0-6")), // [MQTT-4.12.0-6] no method was agreed on
+            Packet::ConnAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_) | Packet::PingResp => {
+                debug_assert!(!frame.is_empty());
+                Err(Fault::protocol("MQTT-4.13.1-1"))
+            }
+        }
+    }
+
+    fn received_by_client(&mut self, id: u16, reason: ReasonCode, cx: &mut Context<'_>) -> Option<Request<'static>> {
+        if reason.is_error() {
+            return self.outbound.acknowledged(id); // [MQTT-4.3.3-4]
+        }
+        let Some(delivery) = self.outbound.received(id) else {
+            let is_known = self.outbound.is_released(id);
+            let reason = if is_known { ReasonCode::SUCCESS } else { ReasonCode::PACKET_IDENTIFIER_NOT_FOUND };
+            let token = self.owed.push(Item::ack(AckKind::PubRel, id, reason));
+            self.owed.answer(token, Ticket::NONE);
+            self.write_owed(cx);
+            return None;
+        };
+        let token = self.owed.push(Item::ack(AckKind::PubRel, id, ReasonCode::SUCCESS));
+        Some(Request::Settle { delivery, handle: id, outcome: Outcome::Received, token: Some(token) })
+    }
+
+    fn disconnect(&mut self, packet: &Disconnect<'_>) -> Result<Request<'static>, Fault> {
+        let mut expiry = None;
+        for property in packet.properties.iter() {
+            match property {
+                Property::SessionExpiry(seconds) if self.expiry == Expiry::AT_DISCONNECT && seconds != 0 => {
+                    return Err(Fault::protocol("MQTT-3.14.2-2")); // [MQTT-3.14.2-2]
+                }
+                Property::SessionExpiry(seconds) => expiry = Some(Expiry(seconds)),
+                Property::ServerReference(_) => return Err(Fault::protocol("MQTT-3.14.2.2.5")),
+                _ => {}
+            }
+        }
+        // [MQTT-3.14.4-3]
+        Ok(Request::Close { expiry, will: packet.reason != ReasonCode::SUCCESS })
+    }
+
+    fn write_owed(&mut self, cx: &mut Context<'_>) {
+        while let Some(item) = self.owed.next(cx.committed) {
+            if item.ends_inbound {
+                self.inbound.finished();
+            }
+            item.encode(self.version, cx.out.buffer());
+        }
+    }
+
+    fn closing(&mut self, closing: Closing, cx: &mut Context<'_>) {
+        let kind = match closing {
+            Closing::TakenOver => Kind::SessionTakenOver, // [MQTT-3.1.4-3]
+            Closing::ShuttingDown => Kind::ServerShuttingDown,
+            Closing::Silent => Kind::KeepAliveTimeout, // [MQTT-3.1.2-22]
+            Closing::Slow => Kind::QuotaExceeded,
+            Closing::Administrative => Kind::AdministrativeAction,
+            Closing::NotAuthorized => Kind::NotAuthorized,
+            Closing::Fault => Kind::Implementation,
+        };
+        if matches!(self.stage, Stage::Open) {
+            self.write_disconnect(Fault::new(kind, "").reason(), cx);
+        }
+    }
+
+    fn take_event(&mut self, event: Event, cx: &mut Context<'_>) -> Result<Option<Request<'static>>, Ended> {
+        match event {
+            Event::Authenticated(result) => return self.authenticated(result, cx).map(Some),
+            Event::Opened { present, received, ticket } => {
+                self.inbound.restore(received);
+                self.opened(present, ticket);
+            }
+            Event::NotOpened(denial) => return Err(self.deny(denial, cx)),
+            Event::Published { token, result, ticket } => self.published(token, result, ticket)?,
+            Event::Subscribed { token, results, ticket } => self.subscribed(token, &results, ticket),
+            Event::Unsubscribed { token, results, ticket } => self.unsubscribed(token, &results, ticket),
+            Event::Settled { token, ticket } => self.owed.answer(token, ticket),
+            Event::Released { token, known, ticket } => {
+                if !known && self.version == Version::V5 {
+                    self.owed.set_reason(token, ReasonCode::PACKET_IDENTIFIER_NOT_FOUND);
+                }
+                self.owed.answer(token, ticket);
+            }
+            Event::Elided { token } => self.owed.answer(token, Ticket::NONE),
+            Event::Committed => {}
+            Event::Resume { handle } => {
+                self.outbound.resume(handle);
+                let token = self.owed.push(Item::ack(AckKind::PubRel, handle, ReasonCode::SUCCESS));
+                self.owed.answer(token, Ticket::NONE);
+            }
+            Event::Close(closing) => {
+                self.closing(closing, cx);
+                return Ok(None);
+            }
+        }
+        self.write_owed(cx);
+        Ok(None)
+    }
+}
+
+impl Session for MqttSession {
+    fn frame_length(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Option<usize>, Ended> {
+        let from = cx.out.mark();
+        codec::frame_length(input, self.packet_limit()).map_err(|fault| {
+            let ended = self.fail(fault, cx);
+            trace::sent(&self.client_id, self.version, cx.out, from);
+            ended
+        })
+    }
+
+    fn receive<'f>(&mut self, frame: &'f [u8], cx: &mut Context<'_>) -> Result<Option<Request<'f>>, Ended> {
+        let from = cx.out.mark();
+        let result = self.dispatch(frame, cx).map_err(|fault| self.fail(fault, cx));
+        trace::sent(&self.client_id, self.version, cx.out, from);
+        result
+    }
+
+    fn notify(&mut self, event: Event, cx: &mut Context<'_>) -> Result<Option<Request<'static>>, Ended> {
+        let from = cx.out.mark();
+        let result = self.take_event(event, cx);
+        trace::sent(&self.client_id, self.version, cx.out, from);
+        result
+    }
+
+    fn deliver(&mut self, delivery: &Delivery<'_>, cx: &mut Context<'_>) -> Delivered {
+        let from = cx.out.mark();
+        let translation = self.limits.translation;
+        let delivered = self.outbound.deliver(delivery, self.version, translation, cx);
+        trace::sent(&self.client_id, self.version, cx.out, from);
+        delivered
+    }
+
+    fn window(&self) -> usize {
+        if matches!(self.stage, Stage::Open) { self.outbound.window() } else { 0 }
+    }
+
+    fn reserve(&mut self) -> Option<u16> {
+        self.outbound.reserve()
+    }
+
+    fn save(&mut self) -> Saved {
+        Saved { received: self.inbound.save(), in_flight: self.outbound.save() }
+    }
+}
+
+impl MqttSession {
+    /// The CONNACK code of a refusal.
+    fn denial(denial: Denial) -> Fault {
+        match denial {
+            Denial::BadCredentials => Fault::new(Kind::BadCredentials, "MQTT-3.1.4-2"),
+            Denial::NotAuthorized => Fault::new(Kind::NotAuthorized, "MQTT-3.1.4-2"),
+            Denial::InvalidClientId => Fault::new(Kind::ClientIdentifier, "MQTT-3.1.3-8"),
+            Denial::InUse => Fault::new(Kind::Unspecified, "MQTT-3.1.4-2"),
+            Denial::Unavailable => Fault::new(Kind::ServerUnavailable, "MQTT-3.1.4-2"),
+            Denial::Busy => Fault::new(Kind::ServerBusy, "MQTT-3.1.4-2"),
+        }
+    }
+}
+
+/// Ordered by when they were sent.
+fn in_order(mut in_flight: Vec<(u64, InFlight)>) -> Vec<InFlight> {
+    in_flight.sort_unstable_by_key(|(order, _)| *order);
+    in_flight.into_iter().map(|(_, in_flight)| in_flight).collect()
+}

@@ -1,0 +1,212 @@
+//! Messages to the client.
+
+use hashbrown::HashMap;
+
+use super::in_order;
+use crate::core::message::Guarantee;
+use crate::protocol::mqtt::codec::{Property, QoS, Version, publish};
+use crate::protocol::mqtt::convert;
+use crate::protocol::mqtt::topic::Translation;
+use crate::protocol::{Context, Delivered, Delivery, DeliveryRef, InFlight, Outcome, Request};
+
+/// Topic aliases used towards one client, whatever it would take.
+const ALIASES_MAX: u16 = 64;
+
+/// What is remembered of messages to the client.
+#[derive(Debug)]
+pub struct Outbound {
+    in_flight: HashMap<u16, Slot, foldhash::fast::RandomState>,
+    last_id: u16,
+    sent: u64,
+    /// Receive Maximum of the client.
+    pub window_max: usize,
+    /// Maximum Packet Size of the client.
+    pub packet_max: usize,
+    alias_max: u16,
+    aliases: HashMap<Box<str>, u16, foldhash::fast::RandomState>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    order: u64,
+    state: State,
+}
+
+/// What is expected from the client for a packet id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nothing yet: the PUBLISH waits to be sent.
+    Reserved,
+    /// PUBACK, or PUBREC.
+    Sent { delivery: DeliveryRef, exactly_once: bool },
+    /// PUBCOMP.
+    Released,
+}
+
+impl Default for Outbound {
+    fn default() -> Self {
+        Self {
+            in_flight: HashMap::default(),
+            last_id: 0,
+            sent: 0,
+            window_max: usize::from(u16::MAX),
+            packet_max: usize::MAX,
+            alias_max: 0,
+            aliases: HashMap::default(),
+        }
+    }
+}
+
+impl Outbound {
+    pub fn set_alias_maximum(&mut self, maximum: u16) {
+        self.alias_max = maximum.min(ALIASES_MAX);
+    }
+
+    /// Messages with a guarantee that may be sent now.
+    pub fn window(&self) -> usize {
+        self.window_max.saturating_sub(self.in_flight.len()) // [MQTT-3.3.4-7] [MQTT-3.3.4-9]
+    }
+
+    /// Takes a free packet id.
+    pub fn reserve(&mut self) -> Option<u16> {
+        if self.in_flight.len() >= usize::from(u16::MAX) {
+            return None;
+        }
+        loop {
+            self.last_id = self.last_id.checked_add(1).unwrap_or(1);
+            if !self.in_flight.contains_key(&self.last_id) {
+                self.take(self.last_id, State::Reserved); // [MQTT-2.2.1-4]
+                return Some(self.last_id);
+            }
+        }
+    }
+
+    fn take(&mut self, id: u16, state: State) {
+        self.sent += 1;
+        self.in_flight.insert(id, Slot { order: self.sent, state });
+    }
+
+    /// Goes on with an exchange in which only PUBCOMP is missing.
+    pub fn resume(&mut self, id: u16) {
+        self.take(id, State::Released);
+    }
+
+    pub fn is_released(&self, id: u16) -> bool {
+        self.in_flight.get(&id).is_some_and(|slot| slot.state == State::Released)
+    }
+
+    /// PUBACK, or a PUBREC that refuses.
+    pub fn acknowledged(&mut self, id: u16) -> Option<Request<'static>> {
+        let State::Sent { delivery, .. } = self.in_flight.get(&id)?.state else { return None };
+        self.in_flight.remove(&id);
+        Some(Request::Settle { delivery, handle: id, outcome: Outcome::Accepted, token: None })
+    }
+
+    /// PUBREC. Only a QoS 2 message in that state is answered.
+    pub fn received(&mut self, id: u16) -> Option<DeliveryRef> {
+        let slot = self.in_flight.get_mut(&id)?;
+        let State::Sent { delivery, exactly_once: true } = slot.state else { return None };
+        slot.state = State::Released;
+        Some(delivery)
+    }
+
+    /// PUBCOMP.
+    pub fn completed(&mut self, id: u16) -> Option<Request<'static>> {
+        if !self.is_released(id) {
+            return None;
+        }
+        self.in_flight.remove(&id);
+        // No entry is left to be settled; the number says it all.
+        let delivery = DeliveryRef::NONE;
+        Some(Request::Settle { delivery, handle: id, outcome: Outcome::Completed, token: None })
+    }
+
+    pub fn save(&mut self) -> Vec<InFlight> {
+        let saved = std::mem::take(&mut self.in_flight).into_iter().filter_map(|(handle, slot)| {
+            let delivery = match slot.state {
+                State::Reserved => return None,
+                State::Sent { delivery, .. } => Some(delivery),
+                State::Released => None,
+            };
+            Some((slot.order, InFlight { handle, delivery }))
+        });
+        in_order(saved.collect())
+    }
+
+    pub fn deliver(
+        &mut self,
+        delivery: &Delivery<'_>,
+        version: Version,
+        translation: Translation,
+        cx: &mut Context<'_>,
+    ) -> Delivered {
+        let message = delivery.message;
+        let qos = convert::qos(delivery.guarantee);
+        let topic = message.address.face(|name| translation.topic(name));
+        let fanout = &mut cx.scratch.mqtt;
+        fanout.own.clear();
+        let mut sent_topic = topic;
+        if version == Version::V5 {
+            fanout.encode(message, cx.now);
+            for tag in &delivery.grant.tags {
+                Property::SubscriptionIdentifier(*tag).encode(&mut fanout.own); // [MQTT-3.3.4-3] [MQTT-3.3.4-5]
+            }
+            if self.alias_max > 0 {
+                sent_topic = self.alias(topic, &mut fanout.own);
+            }
+        }
+        let properties = if version == Version::V5 { fanout.properties() } else { &[] };
+        let payload = &message.payload;
+        if self.packet_max < usize::MAX {
+            let size = publish::encoded_len(version, qos, sent_topic, &fanout.own, properties, payload.len());
+            if size > self.packet_max {
+                self.forget_reserved(delivery.handle);
+                return Delivered::Oversized; // [MQTT-3.1.2-24] [MQTT-3.1.2-25]
+            }
+        }
+        let id = self.packet_id(delivery);
+        // [MQTT-3.3.1-8] [MQTT-3.3.1-9] [MQTT-3.3.1-12] [MQTT-3.3.1-13]
+        let retain = delivery.retained || delivery.grant.keep_retain && message.retain;
+        let dup = delivery.redelivered && qos > QoS::AtMostOnce; // [MQTT-3.3.1-1] [MQTT-3.3.1-2]
+        let out = cx.out.buffer();
+        publish::encode_head(
+            out, version, dup, qos, retain, sent_topic, id, &fanout.own, properties, payload.len(),
+        );
+        cx.out.push(payload);
+        Delivered::Sent
+    }
+
+    fn packet_id(&mut self, delivery: &Delivery<'_>) -> u16 {
+        if delivery.guarantee == Guarantee::AtMostOnce {
+            return 0;
+        }
+        let id = delivery.handle.or_else(|| self.reserve()).unwrap_or_default();
+        let exactly_once = delivery.guarantee == Guarantee::ExactlyOnce;
+        let state = State::Sent { delivery: delivery.at, exactly_once };
+        match self.in_flight.get_mut(&id) {
+            Some(slot) => slot.state = state,
+            None => self.take(id, state),
+        }
+        id
+    }
+
+    fn forget_reserved(&mut self, handle: Option<u16>) {
+        if let Some(id) = handle {
+            self.in_flight.remove(&id);
+        }
+    }
+
+    /// The topic to send: empty where an alias says it. The first message under an alias carries both.
+    fn alias<'t>(&mut self, topic: &'t str, own: &mut Vec<u8>) -> &'t str {
+        if let Some(alias) = self.aliases.get(topic) {
+            Property::TopicAlias(*alias).encode(own);
+            return "";
+        }
+        let next = self.aliases.len() as u16 + 1;
+        if next <= self.alias_max && self.packet_max == usize::MAX {
+            self.aliases.insert(topic.into(), next);
+            Property::TopicAlias(next).encode(own); // [MQTT-3.1.2-26]
+        }
+        topic
+    }
+}
