@@ -6,6 +6,7 @@ mod batch;
 mod journal;
 mod lock;
 mod memory;
+pub mod record;
 mod rocksdb;
 
 #[cfg(test)]
