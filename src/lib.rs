@@ -4,3 +4,6 @@ pub mod config;
 pub mod core;
 pub mod protocol;
 pub mod store;
+pub mod engine;
+pub mod security;
+pub mod management;

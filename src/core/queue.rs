@@ -116,11 +116,26 @@ impl Queue {
         self.pending.iter_mut().take(count)
     }
 
-    /// Hands the head out; it stays known until settled.
-    pub fn deliver_head(&mut self) -> Option<(DeliveryKey, &Entry)> {
+    /// Takes the head out of the line, to be handed out: it is no longer counted.
+    pub fn take_head(&mut self) -> Option<Entry> {
         let entry = self.pending.pop_front()?;
-        let key = self.unsettled.insert(entry);
-        Some((DeliveryKey::from(key), &self.unsettled[key]))
+        self.bytes = self.bytes.saturating_sub(entry.message.size());
+        self.added -= 1;
+        Some(entry)
+    }
+
+    /// Hands out the waiting entry of this number.
+    pub fn deliver_sequence(&mut self, sequence: u64) -> Option<DeliveryKey> {
+        let at = self.pending.binary_search_by_key(&sequence, |entry| entry.sequence).ok()?;
+        let mut entry = self.pending.remove(at)?;
+        entry.redelivered = true;
+        Some(DeliveryKey::from(self.unsettled.insert(entry)))
+    }
+
+    /// Counts a message that was handed out and is not to be settled.
+    pub fn count_passing(&mut self) {
+        self.added += 1;
+        self.settled += 1;
     }
 
     /// Takes the head out for good.
@@ -193,10 +208,10 @@ impl Queue {
         self.settled += 1;
     }
 
-    /// The next member in turn that `can_take` accepts.
-    pub fn next_member(&mut self, can_take: impl Fn(&Member) -> bool) -> Option<Member> {
+    /// The next member in turn that can take something, by its place among the members.
+    pub fn next_member(&mut self, can_take: impl Fn(usize) -> bool) -> Option<Member> {
         let count = self.members.len();
-        let found = (0..count).map(|step| (self.turn + step) % count).find(|&at| can_take(&self.members[at]))?;
+        let found = (0..count).map(|step| (self.turn + step) % count).find(|&at| can_take(at))?;
         self.turn = found + 1;
         Some(self.members[found].clone())
     }

@@ -77,6 +77,12 @@ impl Retained {
         }
     }
 
+    /// All values.
+    pub fn iter(&self) -> impl Iterator<Item = &Value> {
+        self.values.values()
+    }
+
+    /// Ends a walk.
     pub fn end(&mut self, _cursor: Cursor) {
         self.values.unpin();
     }

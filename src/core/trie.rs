@@ -275,6 +275,11 @@ impl<T> Trie<T> {
         }
     }
 
+    /// All values, in no order.
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.nodes.iter().filter_map(|node| node.value.as_ref())
+    }
+
     /// Keeps every node in its place until [`Trie::unpin`], so that a cursor stays valid across changes.
     pub fn pin(&mut self) {
         self.pins += 1;

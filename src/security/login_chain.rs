@@ -207,7 +207,10 @@ mod tests {
     #[test]
     fn flags_are_the_words_of_jaas() {
         assert_eq!("SUFFICIENT".parse(), Ok(Flag::Sufficient));
-        assert_eq!("maybe".parse::<Flag>().unwrap_err().to_string(), "'maybe' is none of required, requisite, sufficient, optional");
+        assert_eq!(
+            "maybe".parse::<Flag>().unwrap_err().to_string(),
+            "'maybe' is none of required, requisite, sufficient, optional"
+        );
     }
 
     #[test]
@@ -228,7 +231,8 @@ mod tests {
         let users = vec![("ann".to_owned(), "secret".to_owned())];
         let properties = PropertiesLogin::new(PropertiesOptions { users, roles: Vec::new() }).unwrap();
         let guest = GuestLogin::new(GuestOptions::default());
-        let chain = LoginChain::new(vec![(Flag::Sufficient, Box::new(properties)), (Flag::Sufficient, Box::new(guest))]);
+        let chain =
+            LoginChain::new(vec![(Flag::Sufficient, Box::new(properties)), (Flag::Sufficient, Box::new(guest))]);
         for (password, user) in [("secret", "ann"), ("wrong", "guest")] {
             let request = AuthenticationRequest::new("MQTT", "c").with_credentials("ann", password);
             assert_eq!(now(chain.authenticate(&request)).unwrap().principal.user, user);

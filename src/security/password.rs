@@ -56,8 +56,8 @@ impl HashedPassword {
         let iterations = iterations.parse().map_err(|_| MalformedPassword)?;
         let salt = bytes_of(salt).filter(|salt| !salt.is_empty()).ok_or(MalformedPassword)?;
         let hash = bytes_of(hash).ok_or(MalformedPassword)?;
-        let usable = (1..=ITERATIONS_MAX).contains(&iterations)
-            && (HASH_BYTES_MIN..=HASH_BYTES_MAX).contains(&hash.len());
+        let usable =
+            (1..=ITERATIONS_MAX).contains(&iterations) && (HASH_BYTES_MIN..=HASH_BYTES_MAX).contains(&hash.len());
         if usable { Ok(Some(Self { iterations, salt, hash })) } else { Err(MalformedPassword) }
     }
 

@@ -115,8 +115,8 @@ fn stored_password(user: &str, value: &str, salt: &[u8]) -> Result<HashedPasswor
     if value.is_empty() {
         return Err(PropertiesError::NoPassword(user.to_owned()));
     }
-    let parsed = HashedPassword::parse(value)
-        .map_err(|source| PropertiesError::Password { user: user.to_owned(), source })?;
+    let parsed =
+        HashedPassword::parse(value).map_err(|source| PropertiesError::Password { user: user.to_owned(), source })?;
     Ok(parsed.unwrap_or_else(|| HashedPassword::with(value.as_bytes(), salt, PLAIN_ITERATIONS)))
 }
 

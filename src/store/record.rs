@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Batch, JournalError};
+use super::{Batch, JournalError, Op};
 use crate::core::message::{Guarantee, Posting, Properties};
 
 /// First byte of a key; recovery reads the kinds in this order.
@@ -371,6 +371,15 @@ impl Batch {
     /// Puts a record.
     pub fn put_record(&mut self, key: &Key, value: &impl Value) {
         self.put_with(key.as_bytes(), |out| value.write(out));
+    }
+
+    /// Appends an operation of another batch.
+    pub fn copy(&mut self, op: Op<'_>) {
+        match op {
+            Op::Put { key, value } => self.put(key, value),
+            Op::Delete { key } => self.delete(key),
+            Op::DeleteRange { from, to } => self.delete_range(from, to),
+        }
     }
 
     /// Deletes a record.

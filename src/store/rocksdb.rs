@@ -8,9 +8,7 @@ use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rocksdb::{
-    BlockBasedOptions, Cache, DB, DBCompressionType, DBRecoveryMode, LogLevel, ReadOptions, WriteOptions,
-};
+use rocksdb::{BlockBasedOptions, Cache, DB, DBCompressionType, DBRecoveryMode, LogLevel, ReadOptions, WriteOptions};
 
 use self::commit::{Commit, Committer};
 use super::{Batch, Completion, DataLock, Journal, JournalError, Notify, Visit};

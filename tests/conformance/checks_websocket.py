@@ -236,7 +236,7 @@ def huge_frame_length_harms_nobody(t):
 
 
 @on_ws("MQTT-3.14.4-1")
-def server_closes_after_disconnect(t):
+def websocket_closes_after_disconnect(t):
     client = t.client()
     client.send(wire.disconnect())
     expect_ended(client)

@@ -1,0 +1,214 @@
+//! A client's state: what outlives its connections.
+
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use super::connection::ConnectionKey;
+use super::replay::Replay;
+use super::{Engine, Kept, Owner};
+use crate::core::binding::Grant;
+use crate::core::id::{BindingKey, ConsumerKey, QueueKey, Ticket, Time};
+use crate::core::message::Guarantee;
+use crate::core::queue::Queue;
+use crate::protocol::{Expiry, InFlight, Saved, SubscriptionName, Will};
+use crate::store::record::{ClientRecord, Key, Kind, OutgoingRecord, delete_all};
+
+/// A client, connected or away.
+pub(super) struct Client {
+    /// Never given twice.
+    pub id: u64,
+    pub client_id: Rc<str>,
+    pub owner: Box<str>,
+    pub role_names: Vec<String>,
+    pub connection: Option<ConnectionKey>,
+    pub queue: QueueKey,
+    pub is_durable: bool,
+    pub expiry: Expiry,
+    /// While it is away: since when.
+    pub left: Option<Time>,
+    pub subscriptions: HashMap<SubscriptionName, Subscribed, foldhash::fast::RandomState>,
+    /// Shared queues it takes from.
+    pub memberships: SmallVec<[QueueKey; 1]>,
+    pub will: Option<Will>,
+    /// When its will is to be sent.
+    pub will_due: Option<Time>,
+    /// Exactly-once messages from it that it may repeat.
+    pub received: Vec<(u16, Ticket)>,
+    /// Deliveries to be sent again, in order.
+    pub resume: VecDeque<InFlight>,
+    /// Numbers of at-least-once deliveries that the journal knows.
+    pub recorded: SmallVec<[u16; 0]>,
+    pub replays: VecDeque<Replay>,
+}
+
+/// A client's subscription.
+#[derive(Debug, Clone)]
+pub(super) enum Subscribed {
+    /// By a binding of its own queue.
+    Own(BindingKey),
+    /// As one of those who take from a shared queue.
+    Member(QueueKey, Rc<Grant>),
+}
+
+impl Client {
+    /// Whether its time is over.
+    pub fn is_gone(&self, now: Time) -> bool {
+        self.connection.is_none()
+            && self.left.is_some_and(|left| self.expiry.ends(left).is_some_and(|ends| ends <= now))
+    }
+
+    pub fn record(&self, queue: u64) -> ClientRecord {
+        ClientRecord {
+            client_id: (&*self.client_id).into(),
+            owner: self.owner.clone(),
+            roles: self.role_names.iter().map(|role| role.as_str().into()).collect(),
+            queue,
+            expiry: self.expiry.0,
+            left: self.left.map(|at| at.0),
+        }
+    }
+}
+
+impl Engine {
+    pub(super) fn add_client(&mut self, client_id: Rc<str>, expiry: Expiry) -> ConsumerKey {
+        let is_durable = expiry != Expiry::AT_DISCONNECT && self.open.is_durable();
+        let consumer = ConsumerKey::from(self.clients.vacant_key());
+        let queue = Queue::new(self.next_queue, client_id.clone(), is_durable);
+        self.next_queue += 1;
+        let kept = Kept { queue, owner: Owner::Client(consumer), is_held: false };
+        let queue = QueueKey::from(self.queues.insert(kept));
+        self.by_id.insert(client_id.clone(), consumer);
+        self.clients.insert(Client {
+            id: self.next_client,
+            client_id,
+            owner: "".into(),
+            role_names: Vec::new(),
+            connection: None,
+            queue,
+            is_durable,
+            expiry,
+            left: None,
+            subscriptions: HashMap::default(),
+            memberships: SmallVec::new(),
+            will: None,
+            will_due: None,
+            received: Vec::new(),
+            resume: VecDeque::new(),
+            recorded: SmallVec::new(),
+            replays: VecDeque::new(),
+        });
+        self.next_client += 1;
+        consumer
+    }
+
+    pub(super) fn write_client(&mut self, key: ConsumerKey) {
+        let client = &self.clients[key.index()];
+        if client.is_durable {
+            let record = client.record(self.queues[client.queue.index()].queue.id);
+            let id = client.id;
+            self.open.write(|batch| batch.put_record(&Key::client(id), &record));
+        }
+    }
+
+    /// The client's connection is over: its state goes with it, or waits for the next one.
+    pub(super) fn detach(&mut self, key: ConsumerKey, saved: Saved, abnormal: bool) {
+        let now = self.now;
+        let client = &mut self.clients[key.index()];
+        client.connection = None;
+        client.left = Some(now);
+        client.received = saved.received;
+        if !abnormal {
+            client.will = None;
+        }
+        self.keep_in_flight(key, saved.in_flight);
+        let client = &self.clients[key.index()];
+        if client.expiry == Expiry::AT_DISCONNECT {
+            self.end_client(key);
+            return;
+        }
+        self.write_client(key);
+        self.arrange_will(key);
+    }
+
+    /// Own deliveries under way stay with the client under their numbers; those of shared queues go back, but for
+    /// exactly-once ones, which nobody else may get.
+    fn keep_in_flight(&mut self, key: ConsumerKey, in_flight: Vec<InFlight>) {
+        let client = &mut self.clients[key.index()];
+        let (own, id, is_durable) = (client.queue, client.id, client.is_durable);
+        let left_over = std::mem::take(&mut client.resume);
+        let mut returned: SmallVec<[QueueKey; 2]> = SmallVec::new();
+        let mut kept = VecDeque::new();
+        for (order, in_flight) in in_flight.into_iter().chain(left_over).enumerate() {
+            let Some(at) = in_flight.delivery else {
+                kept.push_back(in_flight);
+                continue;
+            };
+            let Some(place) = self.queues.get_mut(at.queue.index()).filter(|kept| kept.queue.id == at.queue_id) else {
+                continue;
+            };
+            let Some(entry) = place.queue.delivery_mut(at.key) else { continue };
+            entry.redelivered = true;
+            if at.queue == own {
+                if is_durable && entry.durable && entry.guarantee == Guarantee::AtLeastOnce {
+                    let record = OutgoingRecord {
+                        queue: at.queue_id,
+                        sequence: entry.sequence,
+                        order: order as u64,
+                        released: false,
+                    };
+                    self.open.write(|batch| batch.put_record(&Key::outgoing(id, in_flight.handle), &record));
+                    self.clients[key.index()].recorded.push(in_flight.handle);
+                }
+                kept.push_back(in_flight);
+            } else if entry.guarantee == Guarantee::ExactlyOnce {
+                let queue = place.queue.id;
+                if let Some(entry) = self.queue(at.queue).settle(at.key) {
+                    self.discard(queue, &entry);
+                }
+            } else {
+                place.queue.release(at.key);
+                returned.push(at.queue);
+            }
+        }
+        // Numbers taken for what was never sent are free again.
+        for entry in self.queues[own.index()].queue.heads_mut(usize::MAX) {
+            if let Some(handle) = entry.handle.take() {
+                self.open.write(|batch| batch.delete_record(&Key::outgoing(id, handle)));
+            }
+        }
+        self.clients[key.index()].resume = kept;
+        for queue in returned {
+            self.dispatch(queue);
+        }
+    }
+
+    /// Deletes all that is known of a client, sending its will if that is still to be sent. What waits for the ticket
+    /// can rely on the deletion.
+    pub(super) fn end_client(&mut self, key: ConsumerKey) -> Ticket {
+        self.send_will_now(key);
+        let names: Vec<_> = self.clients[key.index()].subscriptions.keys().cloned().collect();
+        for name in &names {
+            self.remove_subscription(key, name);
+        }
+        self.end_replays(key);
+        let client = self.clients.remove(key.index());
+        self.by_id.remove(&client.client_id);
+        let kept = self.queues.remove(client.queue.index());
+        let mut queue = kept.queue;
+        for entry in queue.drain() {
+            self.discard(queue.id, &entry);
+        }
+        if !client.is_durable {
+            return Ticket::NONE;
+        }
+        self.open.write(|batch| {
+            batch.delete_record(&Key::client(client.id));
+            batch.delete_record(&Key::will(client.id));
+            delete_all(batch, Kind::Subscription, client.id);
+            delete_all(batch, Kind::Outgoing, client.id);
+            delete_all(batch, Kind::Received, client.id);
+        })
+    }
+}

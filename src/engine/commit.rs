@@ -1,0 +1,256 @@
+//! The journal's open batch: what is in it, what can be taken out again, and who waits for it.
+
+use std::rc::Rc;
+
+use crate::core::binding::Grant;
+use crate::core::id::{Ticket, Time};
+use crate::core::message::{Guarantee, Message, Posting};
+use crate::core::queue::{Entry, Place};
+use crate::protocol::Token;
+use crate::store::record::{EntryRecord, Key, MessageRecord, Value};
+use crate::store::Batch;
+
+/// A publish whose acknowledgement waits for the batch, or for nothing once all its entries are settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiter {
+    /// The connection's number, never given twice.
+    pub connection: u64,
+    pub token: Token,
+}
+
+/// Records of one publish that may be taken out again.
+#[derive(Debug)]
+struct Unit {
+    live: u32,
+    message: Option<u32>,
+    waiter: Option<Waiter>,
+}
+
+#[derive(Debug)]
+enum Record {
+    Message(Rc<Message>),
+    Entry { queue: u64, sequence: u64, message: u64, guarantee: Guarantee, retained: bool, grant: Rc<Grant> },
+}
+
+/// The batch that is being filled.
+#[derive(Debug)]
+pub struct OpenBatch {
+    ticket: Ticket,
+    /// Everything up to here is durable.
+    committed: Ticket,
+    is_writing: bool,
+    records: Vec<Option<Record>>,
+    live: usize,
+    units: Vec<Unit>,
+    /// What always has to be written.
+    fixed: Batch,
+    /// When the first of the records came in.
+    since: Option<Time>,
+    spare: Batch,
+    /// Whether there is a journal at all.
+    is_durable: bool,
+}
+
+impl OpenBatch {
+    pub fn new(is_durable: bool) -> Self {
+        Self {
+            ticket: Ticket(1),
+            committed: Ticket::NONE,
+            is_writing: false,
+            records: Vec::new(),
+            live: 0,
+            units: Vec::new(),
+            fixed: Batch::new(),
+            since: None,
+            spare: Batch::new(),
+            is_durable,
+        }
+    }
+
+    pub fn is_durable(&self) -> bool {
+        self.is_durable
+    }
+
+    pub fn committed(&self) -> Ticket {
+        self.committed
+    }
+
+    /// What waits for records that are written now waits for this.
+    pub fn ticket(&self) -> Ticket {
+        if self.is_durable { self.ticket } else { Ticket::NONE }
+    }
+
+    /// Puts or deletes what always has to be written.
+    pub fn write(&mut self, change: impl FnOnce(&mut Batch)) -> Ticket {
+        if self.is_durable {
+            change(&mut self.fixed);
+        }
+        self.ticket()
+    }
+
+    /// Adds an entry's record, and its message's if no other entry has brought it. `unit` ties the entries of one
+    /// publish together.
+    pub fn add(&mut self, queue: u64, entry: &mut Entry, unit: &mut Option<u32>, now: Time) {
+        if !self.is_durable {
+            return;
+        }
+        self.since.get_or_insert(now);
+        let unit = *unit.get_or_insert_with(|| {
+            self.units.push(Unit { live: 0, message: None, waiter: None });
+            (self.units.len() - 1) as u32
+        });
+        let message = &entry.message;
+        if message.stored.get() == 0 {
+            self.units[unit as usize].message = Some(self.push(Record::Message(message.clone())));
+        }
+        message.stored.set(message.stored.get() + 1);
+        let record = self.push(Record::Entry {
+            queue,
+            sequence: entry.sequence,
+            message: message.id,
+            guarantee: entry.guarantee,
+            retained: entry.retained,
+            grant: entry.grant.clone(),
+        });
+        self.units[unit as usize].live += 1;
+        entry.place = Place { batch: self.ticket, record, unit };
+    }
+
+    fn push(&mut self, record: Record) -> u32 {
+        self.records.push(Some(record));
+        self.live += 1;
+        (self.records.len() - 1) as u32
+    }
+
+    /// The unit that an entry's record is in, if it is not written yet.
+    pub fn unit_of(&self, entry: &Entry) -> Option<u32> {
+        (entry.durable && entry.place.batch == self.ticket).then_some(entry.place.unit)
+    }
+
+    /// Takes an entry's record away: out of the batch if it is still there, by a delete otherwise. Gives back who need
+    /// not wait any longer.
+    pub fn remove(&mut self, queue: u64, entry: &Entry) -> Option<Waiter> {
+        if !self.is_durable || !entry.durable {
+            return None;
+        }
+        let message = &entry.message;
+        message.stored.set(message.stored.get().saturating_sub(1));
+        if entry.place.batch != self.ticket {
+            self.fixed.delete_record(&Key::entry(queue, entry.sequence));
+            if message.stored.get() == 0 {
+                self.fixed.delete_record(&Key::message(message.id));
+            }
+            return None;
+        }
+        self.take_out(entry.place.record);
+        let unit = &mut self.units[entry.place.unit as usize];
+        unit.live -= 1;
+        let (live, body, waiter) = (unit.live, unit.message, unit.waiter);
+        if message.stored.get() == 0 {
+            match body {
+                Some(record) => self.take_out(record),
+                None => self.fixed.delete_record(&Key::message(message.id)),
+            }
+        }
+        if live > 0 {
+            return None;
+        }
+        if self.live == 0 {
+            self.records.clear();
+            self.units.clear();
+            self.since = None;
+            // Places of the cleared records must not be found again.
+            self.ticket = Ticket(self.ticket.0 + 1);
+        }
+        waiter
+    }
+
+    fn take_out(&mut self, record: u32) {
+        if let Some(slot) = self.records.get_mut(record as usize) {
+            self.live -= usize::from(slot.take().is_some());
+        }
+    }
+
+    /// Names who waits for a unit.
+    pub fn wait(&mut self, unit: u32, waiter: Waiter) {
+        if let Some(unit) = self.units.get_mut(unit as usize) {
+            unit.waiter = Some(waiter);
+        }
+    }
+
+    /// Whether there is something to write.
+    pub fn is_empty(&self) -> bool {
+        self.live == 0 && self.fixed.is_empty()
+    }
+
+    /// Since when records wait that receivers may yet settle.
+    pub fn since(&self) -> Option<Time> {
+        self.since
+    }
+
+    pub fn is_writing(&self) -> bool {
+        self.is_writing
+    }
+
+    /// Closes the batch and gives it away to be written; one is written at a time.
+    pub fn take(&mut self) -> Option<(Ticket, Batch)> {
+        if self.is_writing || self.is_empty() {
+            return None;
+        }
+        let mut batch = std::mem::take(&mut self.spare);
+        for record in self.records.drain(..).flatten() {
+            write_record(&record, &mut batch);
+        }
+        for op in self.fixed.iter() {
+            batch.copy(op);
+        }
+        self.fixed.clear();
+        self.units.clear();
+        self.live = 0;
+        self.since = None;
+        self.is_writing = true;
+        let ticket = self.ticket;
+        self.ticket = Ticket(ticket.0 + 1);
+        Some((ticket, batch))
+    }
+
+    /// The batch of this ticket is durable; its buffer comes back.
+    pub fn done(&mut self, ticket: Ticket, spare: Batch) {
+        debug_assert!(ticket > self.committed);
+        self.committed = ticket;
+        self.is_writing = false;
+        self.spare = spare;
+    }
+}
+
+fn write_record(record: &Record, batch: &mut Batch) {
+    match record {
+        Record::Message(message) => batch.put_record(&Key::message(message.id), &message_record(message)),
+        Record::Entry { queue, sequence, message, guarantee, retained, grant } => {
+            let record = EntryRecord {
+                message: *message,
+                guarantee: *guarantee,
+                keep_retain: grant.keep_retain,
+                retained: *retained,
+                tags: grant.tags.to_vec(),
+            };
+            batch.put_with(Key::entry(*queue, *sequence).as_bytes(), |out| record.write(out));
+        }
+    }
+}
+
+/// A message as the journal keeps it.
+pub fn message_record(message: &Message) -> MessageRecord {
+    MessageRecord {
+        posting: Posting {
+            address: message.address.name().into(),
+            payload: message.payload.clone(),
+            properties: message.properties.clone(),
+            guarantee: message.guarantee,
+            retain: message.retain,
+            lifetime_ms: None,
+        },
+        publisher: message.publisher,
+        expires: message.expires.map(|at| at.0),
+    }
+}

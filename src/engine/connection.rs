@@ -1,0 +1,275 @@
+//! Connections: bytes in, requests handled, and the end.
+
+use std::rc::Rc;
+
+use super::{Authentication, Engine, OUTPUT_MAX};
+use crate::core::id::{ConsumerKey, Time};
+use crate::protocol::output::Output;
+use crate::protocol::{Closing, Context, Denial, Event, Request, Session};
+use crate::security::RoleSet;
+
+use super::timer::Timer;
+
+/// A connection of the running broker: its place, and a number that is never given twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionKey(u32);
+
+impl ConnectionKey {
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The key within a connection's number.
+    pub(super) fn of(number: u64) -> Self {
+        Self((number & 0xFFFF_FFFF) as u32)
+    }
+}
+
+/// Who is at the other end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    pub acceptor: Rc<str>,
+    pub address: String,
+    /// Milliseconds within which it has to be let in; 0 is for ever.
+    pub handshake_ms: u64,
+}
+
+/// A connection and what belongs to it alone.
+pub(super) struct Connection {
+    /// Place in the low 32 bits, a count above.
+    pub number: u64,
+    pub session: Box<dyn Session>,
+    pub out: Output,
+    pub peer: Rc<Peer>,
+    pub client: Option<ConsumerKey>,
+    pub user: Box<str>,
+    pub role_names: Vec<String>,
+    pub roles: RoleSet,
+    pub last_heard: Time,
+    /// Silence after which it is dead; 0 is never.
+    pub silence_ms: u64,
+    pub is_touched: bool,
+    pub is_ended: bool,
+    /// It waits for its authentication; nothing more is read.
+    pub is_waiting: bool,
+    /// It had too much to write; deliveries go on when that is written.
+    pub is_congested: bool,
+}
+
+impl Engine {
+    /// A peer has connected.
+    pub fn connect(&mut self, now: Time, session: Box<dyn Session>, peer: Rc<Peer>) -> ConnectionKey {
+        self.now = self.now.max(now);
+        let place = self.connections.vacant_key();
+        let key = ConnectionKey(place as u32);
+        let number = self.next_connection << 32 | place as u64;
+        self.next_connection += 1;
+        let silence_ms = peer.handshake_ms;
+        self.connections.insert(Connection {
+            number,
+            session,
+            out: Output::default(),
+            peer,
+            client: None,
+            user: "".into(),
+            role_names: Vec::new(),
+            roles: RoleSet::default(),
+            last_heard: self.now,
+            silence_ms,
+            is_touched: false,
+            is_ended: false,
+            is_waiting: false,
+            is_congested: false,
+        });
+        self.watch_silence(key);
+        key
+    }
+
+    /// Works through the whole frames of `input`; gives back how many bytes that took. What is left has to be offered
+    /// again with more, or once an authentication is answered.
+    pub fn receive(&mut self, now: Time, key: ConnectionKey, input: &[u8]) -> usize {
+        self.now = self.now.max(now);
+        let mut used = 0;
+        if let Some(connection) = self.connections.get_mut(key.index()) {
+            connection.last_heard = self.now;
+        }
+        while let Some(connection) = self.connections.get_mut(key.index()) {
+            if connection.is_ended || connection.is_waiting {
+                break;
+            }
+            let mut context = Context {
+                now: self.now,
+                committed: self.open.committed(),
+                out: &mut connection.out,
+                scratch: &mut self.scratch,
+            };
+            let rest = &input[used..];
+            let result = match connection.session.frame_length(rest, &mut context) {
+                Ok(Some(length)) if length <= rest.len() => {
+                    used += length;
+                    connection.session.receive(&rest[..length], &mut context)
+                }
+                Ok(_) => break,
+                Err(ended) => Err(ended),
+            };
+            if !connection.out.is_empty() {
+                self.touch(key);
+            }
+            match result {
+                Ok(Some(request)) => self.handle(key, request),
+                Ok(None) => {}
+                Err(ended) => self.end(key, ended.abnormal, ended.why),
+            }
+        }
+        used
+    }
+
+    /// Whether the connection takes no input now.
+    pub fn is_waiting(&self, key: ConnectionKey) -> bool {
+        self.connections.get(key.index()).is_none_or(|connection| connection.is_waiting || connection.is_ended)
+    }
+
+    /// Whether the connection is over, but for what it has to write.
+    pub fn is_ended(&self, key: ConnectionKey) -> bool {
+        self.connections.get(key.index()).is_none_or(|connection| connection.is_ended)
+    }
+
+    pub(super) fn handle(&mut self, key: ConnectionKey, request: Request<'_>) {
+        match request {
+            Request::Publish(publish) => self.publish(key, publish),
+            Request::Settle { delivery, handle, outcome, token } => self.settle(key, delivery, handle, outcome, token),
+            Request::Release { handle, token } => self.release(key, handle, token),
+            Request::Subscribe { token, subscriptions } => self.subscribe(key, token, subscriptions),
+            Request::Unsubscribe { token, subscriptions } => self.unsubscribe(key, token, &subscriptions),
+            Request::Authenticate(request) => {
+                let connection = &mut self.connections[key.index()];
+                connection.is_waiting = true;
+                let (number, peer) = (connection.number, connection.peer.clone());
+                self.authentications.push(Authentication { connection: key, number, request: *request, peer });
+            }
+            Request::Open(open) => self.open_client(key, *open),
+            Request::Close { expiry, will } => {
+                if let Some(client) = self.connections[key.index()].client {
+                    let client = &mut self.clients[client.index()];
+                    client.expiry = expiry.unwrap_or(client.expiry);
+                    if !will {
+                        client.will = None; // The client took its leave.
+                    }
+                }
+                self.end(key, will, "client disconnected");
+            }
+        }
+    }
+
+    /// The answer to an authentication: the user, its roles, perhaps another client id; or why not. Dropped if the
+    /// connection is gone.
+    pub fn authenticated(
+        &mut self,
+        now: Time,
+        key: ConnectionKey,
+        number: u64,
+        result: Result<(String, Vec<String>, Option<String>), Denial>,
+    ) {
+        self.now = self.now.max(now);
+        if !self.is_current(key, number) {
+            return;
+        }
+        let connection = &mut self.connections[key.index()];
+        connection.is_waiting = false;
+        connection.last_heard = self.now;
+        let result = result.map(|(user, roles, client_id)| {
+            connection.user = user.into();
+            if let Some(security) = &self.options.security {
+                connection.roles = security.roles.set_of(&roles);
+            }
+            connection.role_names = roles;
+            client_id
+        });
+        self.notify(key, Event::Authenticated(result));
+    }
+
+    /// The peer is gone without a word.
+    pub fn disconnect(&mut self, now: Time, key: ConnectionKey) {
+        self.now = self.now.max(now);
+        if self.connections.contains(key.index()) {
+            self.end(key, true, "connection lost");
+        }
+    }
+
+    /// Ends a connection by the broker's will.
+    pub(super) fn kick(&mut self, key: ConnectionKey, closing: Closing, abnormal: bool) {
+        self.counters.kicked += 1;
+        self.notify(key, Event::Close(closing));
+        self.end(key, abnormal, "ended by the broker");
+    }
+
+    pub(super) fn end(&mut self, key: ConnectionKey, abnormal: bool, why: &'static str) {
+        let Some(connection) = self.connections.get_mut(key.index()) else { return };
+        if connection.is_ended {
+            return;
+        }
+        connection.is_ended = true;
+        tracing::debug!(remote = connection.peer.address, why, "connection ended");
+        if let Some(client) = connection.client.take() {
+            let saved = connection.session.save();
+            self.detach(client, saved, abnormal);
+        }
+        self.touch(key);
+    }
+
+    /// The network is done with an ended connection; its place is free.
+    pub fn forget(&mut self, key: ConnectionKey) {
+        if self.connections.get(key.index()).is_some_and(|connection| connection.is_ended) {
+            self.connections.remove(key.index());
+        }
+    }
+
+    /// Output was written, or at least tried: the connection is no longer in the list of the touched.
+    pub fn written(&mut self, key: ConnectionKey) {
+        let Some(connection) = self.connections.get_mut(key.index()) else { return };
+        connection.is_touched = false;
+        if connection.is_congested && connection.out.len() < OUTPUT_MAX / 2 {
+            connection.is_congested = false;
+            if let Some(client) = connection.client {
+                self.dispatch_client(client);
+            }
+        }
+    }
+
+    /// Tells every client that the broker stops, and ends all connections.
+    pub fn shut_down(&mut self, now: Time) {
+        self.now = self.now.max(now);
+        let keys: Vec<_> = self.connections.iter().map(|(place, _)| ConnectionKey(place as u32)).collect();
+        for key in keys {
+            self.kick(key, Closing::ShuttingDown, true);
+        }
+    }
+
+    fn watch_silence(&mut self, key: ConnectionKey) {
+        let connection = &self.connections[key.index()];
+        if connection.silence_ms > 0 {
+            let at = connection.last_heard.after(connection.silence_ms);
+            self.timers.set(at, Timer::Silence(key, connection.number));
+        }
+    }
+
+    pub(super) fn set_silence(&mut self, key: ConnectionKey, silence_ms: u64) {
+        self.connections[key.index()].silence_ms = silence_ms;
+        self.watch_silence(key);
+    }
+
+    pub(super) fn check_silence(&mut self, key: ConnectionKey, number: u64) {
+        if !self.is_current(key, number) {
+            return;
+        }
+        let connection = &self.connections[key.index()];
+        if connection.silence_ms == 0 || connection.is_waiting {
+            return;
+        }
+        if connection.last_heard.after(connection.silence_ms) <= self.now {
+            self.kick(key, Closing::Silent, true);
+        } else {
+            self.watch_silence(key);
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! From queues to consumers.
+
+use smallvec::SmallVec;
+
+use super::{Engine, OUTPUT_MAX, Owner};
+use crate::core::id::{ConsumerKey, DeliveryKey, QueueKey};
+use crate::core::message::Guarantee;
+use crate::core::queue::{Entry, Member};
+use crate::protocol::{Context, Delivered, Delivery, DeliveryRef, Event};
+use crate::store::record::{Key, OutgoingRecord};
+
+/// Why the head of a queue stays where it is.
+enum Stop {
+    Empty,
+    /// It waits for the disk.
+    Held,
+    /// It waits for a consumer.
+    Idle,
+}
+
+impl Engine {
+    /// Gives an entry to the client whose queue it is, at once if nothing stands before it.
+    pub(super) fn offer(&mut self, key: QueueKey, entry: Entry) {
+        let kept = &self.queues[key.index()];
+        let Owner::Client(client) = kept.owner else { return };
+        let committed = self.open.committed();
+        let is_next = kept.queue.waiting() == 0 && kept.queue.hold <= committed && entry.ready <= committed;
+        if is_next && self.can_take(client, entry.guarantee) {
+            if entry.guarantee < Guarantee::ExactlyOnce || !entry.durable {
+                self.deliver_entry(key, client, entry);
+                return;
+            }
+        }
+        let is_fleeting = entry.guarantee == Guarantee::AtMostOnce;
+        if is_fleeting && self.clients[client.index()].connection.is_some_and(|c| self.is_congested(c)) {
+            self.counters.dropped += 1;
+            self.counters.queued_bytes -= entry.message.size();
+            return;
+        }
+        self.queue(key).push(entry);
+        if kept_waits_only_for_disk(self.queue(key).waiting()) {
+            self.dispatch(key);
+        }
+    }
+
+    fn is_congested(&self, connection: super::ConnectionKey) -> bool {
+        self.connections[connection.index()].out.len() >= OUTPUT_MAX
+    }
+
+    /// Whether the client takes a message with this guarantee now.
+    fn can_take(&mut self, key: ConsumerKey, guarantee: Guarantee) -> bool {
+        let client = &self.clients[key.index()];
+        let Some(connection) = client.connection else { return false };
+        let connection = &mut self.connections[connection.index()];
+        if connection.out.len() >= OUTPUT_MAX {
+            connection.is_congested = true;
+            return false;
+        }
+        guarantee == Guarantee::AtMostOnce || client.resume.is_empty() && connection.session.window() > 0
+    }
+
+    /// Hands out what can be handed out of a queue.
+    pub(super) fn dispatch(&mut self, key: QueueKey) {
+        loop {
+            let stop = match self.queues.get(key.index()).map(|kept| &kept.owner) {
+                None => return,
+                Some(Owner::Client(client)) => self.dispatch_own(key, *client),
+                Some(Owner::Shared(..) | Owner::Declared) => self.dispatch_shared(key),
+            };
+            match stop {
+                None => {}
+                Some(Stop::Held) => {
+                    let kept = &mut self.queues[key.index()];
+                    if !std::mem::replace(&mut kept.is_held, true) {
+                        self.held_queues.push(key);
+                    }
+                    return;
+                }
+                Some(Stop::Empty | Stop::Idle) => return,
+            }
+        }
+    }
+
+    fn drop_expired(&mut self, key: QueueKey) {
+        while self.queue(key).head().is_some_and(|head| head.message.expires.is_some()) {
+            let now = self.now;
+            let kept = &mut self.queues[key.index()];
+            if !kept.queue.head().is_some_and(|head| head.is_expired(now)) {
+                return;
+            }
+            let id = kept.queue.id;
+            if let Some(entry) = kept.queue.remove_head() {
+                self.counters.expired += 1;
+                self.discard(id, &entry);
+            }
+        }
+    }
+
+    fn dispatch_own(&mut self, key: QueueKey, client: ConsumerKey) -> Option<Stop> {
+        self.drop_expired(key);
+        let committed = self.open.committed();
+        let queue = &self.queues[key.index()].queue;
+        let Some(head) = queue.head() else { return Some(Stop::Empty) };
+        let guarantee = head.guarantee;
+        let has_number = head.handle.is_some();
+        if queue.hold > committed {
+            return Some(Stop::Held);
+        }
+        if !has_number && !self.can_take(client, guarantee) {
+            return Some(Stop::Idle);
+        }
+        let Some(head) = self.queues[key.index()].queue.head() else { return Some(Stop::Empty) };
+        if head.guarantee == Guarantee::ExactlyOnce && head.durable && !has_number {
+            self.number_ahead(key, client);
+        }
+        let Some(head) = self.queues[key.index()].queue.head() else { return Some(Stop::Empty) };
+        if head.ready > committed {
+            return Some(Stop::Held);
+        }
+        if has_number && self.clients[client.index()].connection.is_none_or(|c| self.is_congested(c)) {
+            return Some(Stop::Idle);
+        }
+        self.deliver_head(key, client);
+        None
+    }
+
+    /// Settles under which numbers the next exactly-once entries will be sent, a window at a time: it has to be durable
+    /// before they leave.
+    fn number_ahead(&mut self, key: QueueKey, client: ConsumerKey) {
+        let client = &self.clients[client.index()];
+        let (id, Some(connection)) = (client.id, client.connection) else { return };
+        let session = &mut self.connections[connection.index()].session;
+        let queue = &mut self.queues[key.index()].queue;
+        let queue_id = queue.id;
+        let mut window = session.window();
+        for entry in queue.heads_mut(window) {
+            if window == 0 {
+                break;
+            }
+            if entry.handle.is_some() || entry.guarantee == Guarantee::AtMostOnce {
+                continue;
+            }
+            window -= 1;
+            if entry.guarantee != Guarantee::ExactlyOnce || !entry.durable {
+                continue;
+            }
+            let Some(handle) = session.reserve() else { break };
+            entry.handle = Some(handle);
+            let sequence = entry.sequence;
+            let record = OutgoingRecord { queue: queue_id, sequence, order: sequence, released: false };
+            entry.ready = self.open.write(|batch| batch.put_record(&Key::outgoing(id, handle), &record));
+        }
+    }
+
+    fn dispatch_shared(&mut self, key: QueueKey) -> Option<Stop> {
+        self.drop_expired(key);
+        let committed = self.open.committed();
+        let queue = &self.queues[key.index()].queue;
+        let Some(head) = queue.head() else { return Some(Stop::Empty) };
+        let asked = head.guarantee;
+        if queue.hold > committed || head.ready > committed {
+            return Some(Stop::Held);
+        }
+        let Some(member) = self.next_member(key, asked) else { return Some(Stop::Idle) };
+        let guarantee = asked.min(member.grant.guarantee);
+        if guarantee == Guarantee::ExactlyOnce && self.clients[member.consumer.index()].is_durable {
+            self.move_to(key, &member);
+        } else if let Some(mut entry) = self.queue(key).take_head() {
+            entry.guarantee = guarantee;
+            entry.grant = member.grant;
+            self.deliver_entry(key, member.consumer, entry);
+        }
+        None
+    }
+
+    fn next_member(&mut self, key: QueueKey, asked: Guarantee) -> Option<Member> {
+        let members = std::mem::take(&mut self.queue(key).members);
+        let can_take = |member: &Member| self.can_take(member.consumer, asked.min(member.grant.guarantee));
+        let takers: SmallVec<[bool; 16]> = members.iter().map(can_take).collect();
+        let queue = self.queue(key);
+        queue.members = members;
+        queue.next_member(|at| takers[at])
+    }
+
+    /// An exactly-once message of a shared queue becomes one member's for good, so that nobody else ever gets it.
+    fn move_to(&mut self, key: QueueKey, member: &Member) {
+        let from = self.queues[key.index()].queue.id;
+        let Some(old) = self.queue(key).remove_head() else { return };
+        let own = self.clients[member.consumer.index()].queue;
+        let mut entry = old.clone();
+        entry.sequence = self.queue(own).take_sequence();
+        entry.grant = member.grant.clone();
+        entry.guarantee = Guarantee::ExactlyOnce;
+        entry.durable = true;
+        let mut unit = self.open.unit_of(&old);
+        let to = self.queue(own).id;
+        self.open.add(to, &mut entry, &mut unit, self.now);
+        entry.ready = self.open.ticket();
+        self.counters.queued_bytes += entry.message.size();
+        self.discard(from, &old);
+        self.queue(own).push(entry);
+        self.dispatch(own);
+    }
+
+    fn deliver_head(&mut self, key: QueueKey, client: ConsumerKey) {
+        if let Some(entry) = self.queue(key).take_head() {
+            self.deliver_entry(key, client, entry);
+        }
+    }
+
+    /// Sends an entry that is in no line any more.
+    fn deliver_entry(&mut self, key: QueueKey, client: ConsumerKey, entry: Entry) {
+        let id = self.queues[key.index()].queue.id;
+        if entry.guarantee == Guarantee::AtMostOnce {
+            let at = DeliveryRef { queue: key, queue_id: id, key: DeliveryKey(u32::MAX) };
+            self.queue(key).count_passing();
+            self.send_to(client, at, &entry);
+            self.discard(id, &entry);
+            return;
+        }
+        let delivery = self.queue(key).deliver_directly(entry);
+        let at = DeliveryRef { queue: key, queue_id: id, key: delivery };
+        let Some(entry) = self.queue(key).delivery(delivery).cloned() else { return };
+        if self.send_to(client, at, &entry) == Delivered::Oversized {
+            if let Some(entry) = self.queue(key).settle(delivery) {
+                if let Some(handle) = entry.handle {
+                    let id = self.clients[client.index()].id;
+                    self.open.write(|batch| batch.delete_record(&Key::outgoing(id, handle)));
+                }
+                self.discard(id, &entry);
+            }
+        }
+    }
+
+    fn send_to(&mut self, client: ConsumerKey, at: DeliveryRef, entry: &Entry) -> Delivered {
+        let Some(key) = self.clients[client.index()].connection else { return Delivered::Oversized };
+        let connection = &mut self.connections[key.index()];
+        let delivery = Delivery {
+            at,
+            message: &entry.message,
+            grant: &entry.grant,
+            guarantee: entry.guarantee,
+            retained: entry.retained,
+            redelivered: entry.redelivered,
+            handle: entry.handle,
+        };
+        let mut context = Context {
+            now: self.now,
+            committed: self.open.committed(),
+            out: &mut connection.out,
+            scratch: &mut self.scratch,
+        };
+        let delivered = connection.session.deliver(&delivery, &mut context);
+        if delivered == Delivered::Sent {
+            self.counters.delivered += 1;
+            self.touch(key);
+        } else {
+            self.counters.dropped += 1;
+        }
+        delivered
+    }
+
+    /// The client can take more: what was under way before, its own queue, what it shares.
+    pub(super) fn dispatch_client(&mut self, key: ConsumerKey) {
+        if !self.resume(key) {
+            return;
+        }
+        let Some(client) = self.clients.get(key.index()) else { return };
+        let (own, memberships) = (client.queue, client.memberships.clone());
+        if self.queue(own).waiting() > 0 {
+            self.dispatch(own);
+        }
+        for queue in memberships {
+            if self.queues.get(queue.index()).is_some_and(|kept| kept.queue.waiting() > 0) {
+                self.dispatch(queue);
+            }
+        }
+        self.replay(key);
+    }
+
+    /// Sends again what was under way when the last connection ended; says whether all of it is sent.
+    fn resume(&mut self, key: ConsumerKey) -> bool {
+        loop {
+            let client = &mut self.clients[key.index()];
+            let Some(connection) = client.connection else { return false };
+            let own = client.queue;
+            if client.resume.is_empty() {
+                return true;
+            }
+            let hold = self.queues[own.index()].queue.hold;
+            if hold > self.open.committed() || self.connections[connection.index()].session.window() == 0 {
+                return false;
+            }
+            let Some(in_flight) = self.clients[key.index()].resume.pop_front() else { return true };
+            let Some(at) = in_flight.delivery else {
+                self.notify(connection, Event::Resume { handle: in_flight.handle });
+                continue;
+            };
+            let Some(entry) = self.queue(at.queue).delivery(at.key).cloned() else { continue };
+            let again = Entry { handle: Some(in_flight.handle), redelivered: true, ..entry };
+            if self.send_to(key, at, &again) == Delivered::Oversized {
+                let id = self.queue(own).id;
+                if let Some(entry) = self.queue(at.queue).settle(at.key) {
+                    self.discard(id, &entry);
+                }
+            }
+        }
+    }
+}
+
+fn kept_waits_only_for_disk(waiting: usize) -> bool {
+    // With others before it, whoever holds those up will go on with all of them.
+    waiting == 1
+}

@@ -1,0 +1,326 @@
+//! The single writer. It owns addresses, queues, clients and connections; events come in, effects go out, and time is an
+//! argument. Sessions meet the core here and nowhere else.
+//!
+//! ```text
+//!   bytes ─► Session ─► Request ─► Engine ─► Queue ─► Delivery ─► Session ─► Output
+//!                                    │                               ▲
+//!                                    └─► OpenBatch ─► journal ─► ticket
+//! ```
+
+mod client;
+mod commit;
+mod connection;
+mod dispatch;
+mod open;
+mod options;
+mod publish;
+mod recover;
+mod replay;
+mod report;
+mod settle;
+mod subscribe;
+mod timer;
+mod will;
+
+#[cfg(test)]
+mod tests {}
+
+use hashbrown::HashMap;
+use slab::Slab;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use crate::core::id::{BindingKey, ConsumerKey, QueueKey, Ticket, Time};
+use crate::core::queue::{Entry, Queue};
+use crate::core::retained::Retained;
+use crate::core::router::Router;
+use crate::core::settings::AddressSettings;
+use crate::protocol::output::Output;
+use crate::protocol::{Authenticate, Context, Event, Scratch};
+use crate::security::SecuritySetting;
+use crate::store::Batch;
+
+use client::Client;
+use commit::OpenBatch;
+use connection::Connection;
+use timer::Timers;
+
+pub use connection::{ConnectionKey, Peer};
+pub use options::{DeclaredAddress, Options, Security};
+pub use recover::Recovered;
+pub use report::{AddressReport, QueueReport};
+
+/// What counts as too much unwritten output of one connection: no more messages for it until it is written.
+pub const OUTPUT_MAX: usize = 1024 * 1024;
+
+/// Waiting messages without a guarantee in one queue; more are dropped.
+const FLEETING_MAX: usize = 10_000;
+
+/// Steps of unfinished work taken in one go.
+const STEPS_PER_TICK: usize = 2_048;
+
+/// The broker's state and all that changes it.
+pub struct Engine {
+    options: Options,
+    now: Time,
+    router: Router<Policy>,
+    retained: Retained,
+    queues: Slab<Kept>,
+    /// Queues that several clients may share, by group and pattern, or by declared name.
+    shared: HashMap<SharedName, QueueKey, foldhash::fast::RandomState>,
+    clients: Slab<Client>,
+    by_id: HashMap<Rc<str>, ConsumerKey, foldhash::fast::RandomState>,
+    connections: Slab<Connection>,
+    open: OpenBatch,
+    timers: Timers,
+    scratch: Scratch,
+    /// Connections with output to be written, or at their end.
+    touched: Vec<ConnectionKey>,
+    authentications: Vec<Authentication>,
+    /// Who is told when more is durable.
+    awaiting: VecDeque<(Ticket, ConnectionKey, u64)>,
+    held_queues: Vec<QueueKey>,
+    /// Clients whose retained messages are not all sent yet.
+    replaying: VecDeque<ConsumerKey>,
+    next_message: u64,
+    next_queue: u64,
+    next_client: u64,
+    next_connection: u64,
+    counters: Counters,
+}
+
+/// What happened since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    pub received: u64,
+    pub delivered: u64,
+    /// Without a guarantee, and there was no room.
+    pub dropped: u64,
+    pub expired: u64,
+    pub refused: u64,
+    /// Bytes of all queued messages.
+    pub queued_bytes: usize,
+    pub kicked: u64,
+}
+
+/// A queue and whose it is.
+struct Kept {
+    queue: Queue,
+    owner: Owner,
+    /// It waits in `held_queues`.
+    is_held: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Owner {
+    /// One client's own.
+    Client(ConsumerKey),
+    Shared(SharedName, BindingKey),
+    /// Named in broker.xml.
+    Declared,
+}
+
+/// Names a queue that several clients take from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct SharedName {
+    /// `None` for a declared queue.
+    group: Option<Box<str>>,
+    name: Rc<str>,
+}
+
+/// What a route remembers of the settings for its address.
+struct Policy {
+    settings: AddressSettings,
+    security: Option<Rc<SecuritySetting>>,
+}
+
+/// Credentials to be checked outside.
+#[derive(Debug)]
+pub struct Authentication {
+    pub connection: ConnectionKey,
+    /// To be given back with the answer.
+    pub number: u64,
+    pub request: Authenticate,
+    pub peer: Rc<Peer>,
+}
+
+impl Engine {
+    /// An engine without any state; `now` is the time of its start.
+    pub fn new(options: Options, now: Time) -> Self {
+        let (syntax, seed) = (options.syntax, options.seed);
+        let mut engine = Self {
+            router: Router::new(syntax, seed),
+            retained: Retained::new(syntax, seed),
+            queues: Slab::new(),
+            shared: HashMap::default(),
+            clients: Slab::new(),
+            by_id: HashMap::default(),
+            connections: Slab::new(),
+            open: OpenBatch::new(options.is_durable),
+            timers: Timers::default(),
+            scratch: Scratch::new(seed),
+            touched: Vec::new(),
+            authentications: Vec::new(),
+            awaiting: VecDeque::new(),
+            held_queues: Vec::new(),
+            replaying: VecDeque::new(),
+            next_message: 1,
+            next_queue: 1,
+            next_client: 1,
+            next_connection: 1,
+            counters: Counters::default(),
+            now,
+            options,
+        };
+        engine.start_scans();
+        engine
+    }
+
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// The batch to be written next. One is written at a time; a batch whose messages may yet be settled is held back
+    /// for a moment, so that what is settled is never written.
+    pub fn take_batch(&mut self) -> Option<(Ticket, Batch)> {
+        if let Some(ready) = self.batch_is_due_at() {
+            if ready > self.now {
+                return None;
+            }
+        }
+        self.open.take()
+    }
+
+    /// When the open batch may be taken; `None` if there is nothing to wait for.
+    fn batch_is_due_at(&self) -> Option<Time> {
+        if self.open.is_empty() {
+            return None;
+        }
+        self.open.since().map(|since| since.after(self.options.settle_ms))
+    }
+
+    /// A batch is durable: what waited for it leaves.
+    pub fn committed(&mut self, now: Time, ticket: Ticket, spare: Batch) {
+        self.now = self.now.max(now);
+        self.open.done(ticket, spare);
+        while self.awaiting.front().is_some_and(|(waits, _, _)| *waits <= ticket) {
+            let Some((_, connection, number)) = self.awaiting.pop_front() else { break };
+            if self.is_current(connection, number) {
+                self.notify(connection, Event::Committed);
+            }
+        }
+        for queue in std::mem::take(&mut self.held_queues) {
+            if let Some(kept) = self.queues.get_mut(queue.index()) {
+                kept.is_held = false;
+                self.dispatch(queue);
+                self.replay_owner(queue);
+            }
+        }
+    }
+
+    /// Connections with something to write, or to be closed, since the last call. Give the list back when done.
+    pub fn take_touched(&mut self) -> Vec<ConnectionKey> {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// Returns the emptied list of [`Engine::take_touched`].
+    pub fn give_touched(&mut self, mut list: Vec<ConnectionKey>) {
+        if self.touched.is_empty() {
+            list.clear();
+            self.touched = list;
+        }
+    }
+
+    /// Credentials to check; answer with [`Engine::authenticated`].
+    pub fn take_authentications(&mut self) -> Vec<Authentication> {
+        std::mem::take(&mut self.authentications)
+    }
+
+    /// What a connection has to write.
+    pub fn output(&mut self, connection: ConnectionKey) -> Option<&mut Output> {
+        self.connections.get_mut(connection.index()).map(|connection| &mut connection.out)
+    }
+
+    /// Whether there is work that did not fit into this tick.
+    pub fn has_more(&self) -> bool {
+        !self.replaying.is_empty()
+    }
+
+    /// When [`Engine::advance`] has something to do.
+    pub fn next_due(&self) -> Option<Time> {
+        let batch = if self.open.is_writing() { None } else { self.batch_is_due_at() };
+        [self.timers.next(), batch].into_iter().flatten().min()
+    }
+
+    /// Does what time brings.
+    pub fn advance(&mut self, now: Time) {
+        self.now = self.now.max(now);
+        self.run_timers();
+        self.replay_more();
+    }
+
+    fn take_message_id(&mut self) -> u64 {
+        self.next_message += 1;
+        self.next_message - 1
+    }
+
+    fn queue(&mut self, key: QueueKey) -> &mut Queue {
+        &mut self.queues[key.index()].queue
+    }
+
+    fn touch(&mut self, key: ConnectionKey) {
+        let connection = &mut self.connections[key.index()];
+        if !connection.is_touched {
+            connection.is_touched = true;
+            self.touched.push(key);
+        }
+    }
+
+    /// Tells a connection's session something, and does what it asks for in turn.
+    fn notify(&mut self, key: ConnectionKey, event: Event) {
+        let Some(connection) = self.connections.get_mut(key.index()) else { return };
+        if connection.is_ended {
+            return;
+        }
+        let mut context = Context {
+            now: self.now,
+            committed: self.open.committed(),
+            out: &mut connection.out,
+            scratch: &mut self.scratch,
+        };
+        let result = connection.session.notify(event, &mut context);
+        if !connection.out.is_empty() {
+            self.touch(key);
+        }
+        match result {
+            Ok(Some(request)) => self.handle(key, request),
+            Ok(None) => {}
+            Err(ended) => self.end(key, ended.abnormal, ended.why),
+        }
+    }
+
+    /// A session waits for a ticket: tell it once that is durable.
+    fn await_ticket(&mut self, key: ConnectionKey, ticket: Ticket) {
+        if ticket > self.open.committed() {
+            let number = self.connections[key.index()].number;
+            if self.awaiting.back() != Some(&(ticket, key, number)) {
+                self.awaiting.push_back((ticket, key, number));
+            }
+        }
+    }
+
+    fn is_current(&self, key: ConnectionKey, number: u64) -> bool {
+        self.connections.get(key.index()).is_some_and(|connection| connection.number == number && !connection.is_ended)
+    }
+
+    /// An entry has left its queue for good: its record goes, and whoever waited only for it is told.
+    fn discard(&mut self, queue: u64, entry: &Entry) {
+        self.counters.queued_bytes = self.counters.queued_bytes.saturating_sub(entry.message.size());
+        if let Some(waiter) = self.open.remove(queue, entry) {
+            let key = ConnectionKey::of(waiter.connection);
+            if self.is_current(key, waiter.connection) {
+                self.notify(key, Event::Elided { token: waiter.token });
+            }
+        }
+    }
+}

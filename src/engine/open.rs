@@ -1,0 +1,70 @@
+//! A client is let in: it takes its place, new or from before.
+
+use super::Engine;
+use super::connection::ConnectionKey;
+use crate::core::id::{ConsumerKey, Ticket};
+use crate::protocol::{Closing, Denial, Event, Open};
+
+impl Engine {
+    pub(super) fn open_client(&mut self, connection: ConnectionKey, open: Open) {
+        let mut ticket = Ticket::NONE;
+        let mut found = self.by_id.get(&open.client_id).copied();
+        if let Some(key) = found {
+            if let Err(denial) = self.make_way(connection, key, &open) {
+                return self.notify(connection, Event::NotOpened(denial));
+            }
+            // A client whose state ended with its connection is not there any more.
+            found = self.by_id.get(&open.client_id).copied();
+        }
+        if let Some(key) = found {
+            if open.clean || self.clients[key.index()].is_gone(self.now) {
+                ticket = self.end_client(key);
+                found = None;
+            }
+        }
+        let present = found.is_some();
+        let key = found.unwrap_or_else(|| self.add_client(open.client_id.clone(), open.expiry));
+        let silence_ms = open.silence_ms;
+        let received = self.attach(connection, key, open);
+        self.set_silence(connection, silence_ms);
+        if ticket > self.open.committed() {
+            let queue = self.clients[key.index()].queue;
+            self.queue(queue).hold = ticket;
+            self.hold(queue);
+            self.await_ticket(connection, ticket);
+        }
+        self.notify(connection, Event::Opened { present, received, ticket });
+        self.dispatch_client(key);
+    }
+
+    /// Ends the connection that holds the client id, if the newcomer may take its place.
+    fn make_way(&mut self, connection: ConnectionKey, key: ConsumerKey, open: &Open) -> Result<(), Denial> {
+        let client = &self.clients[key.index()];
+        if self.options.security.is_some() && client.owner != self.connections[connection.index()].user {
+            return Err(Denial::NotAuthorized);
+        }
+        let Some(holder) = client.connection else { return Ok(()) };
+        if !open.may_take_over {
+            return Err(Denial::InUse);
+        }
+        self.kick(holder, Closing::TakenOver, true);
+        Ok(())
+    }
+
+    fn attach(&mut self, connection: ConnectionKey, key: ConsumerKey, open: Open) -> Vec<(u16, Ticket)> {
+        let holder = &mut self.connections[connection.index()];
+        holder.client = Some(key);
+        let client = &mut self.clients[key.index()];
+        client.connection = Some(connection);
+        client.owner = holder.user.clone();
+        client.role_names.clone_from(&holder.role_names);
+        client.left = None;
+        client.expiry = open.expiry;
+        client.will = open.will;
+        client.will_due = None;
+        let received = std::mem::take(&mut client.received);
+        self.write_client(key);
+        self.write_will(key);
+        received
+    }
+}

@@ -1,0 +1,62 @@
+//! What the engine is told at its start.
+
+use std::rc::Rc;
+
+use crate::core::address::Syntax;
+use crate::core::settings::{AddressSettings, Hierarchy};
+use crate::security::{RoleTable, SecuritySetting};
+
+/// Settings of one engine.
+#[derive(Debug)]
+pub struct Options {
+    pub syntax: Syntax,
+    /// Decides hashes and assigned client ids.
+    pub seed: u64,
+    /// Whether there is a journal.
+    pub is_durable: bool,
+    /// How long a batch waits for its messages to be settled by connected clients.
+    pub settle_ms: u64,
+    pub session_scan_ms: u64,
+    /// Milliseconds between scans for expired messages; `None` for none.
+    pub expiry_scan_ms: Option<u64>,
+    /// Bytes of queued messages beyond which durable ones are refused.
+    pub queued_bytes_max: usize,
+    pub addresses: Vec<DeclaredAddress>,
+    pub address_settings: Hierarchy<AddressSettings>,
+    /// `None` where everybody may do everything.
+    pub security: Option<Security>,
+}
+
+/// Who may do what.
+#[derive(Debug)]
+pub struct Security {
+    pub roles: RoleTable,
+    pub settings: Hierarchy<Rc<SecuritySetting>>,
+}
+
+/// An address from broker.xml.
+#[derive(Debug, Clone)]
+pub struct DeclaredAddress {
+    pub name: Rc<str>,
+    pub is_anycast: bool,
+    pub is_multicast: bool,
+    /// Names of its queues, and whether they are durable.
+    pub queues: Vec<(Rc<str>, bool)>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            syntax: Syntax::default(),
+            seed: 0,
+            is_durable: false,
+            settle_ms: 1,
+            session_scan_ms: 5000,
+            expiry_scan_ms: Some(30_000),
+            queued_bytes_max: usize::MAX,
+            addresses: Vec::new(),
+            address_settings: Hierarchy::default(),
+            security: None,
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! A message comes in: permission, route, queues.
+
+use bytes::Bytes;
+use std::cell::Cell;
+use std::rc::Rc;
+
+use super::commit::Waiter;
+use super::connection::ConnectionKey;
+use super::{Engine, FLEETING_MAX, Owner, Policy};
+use crate::core::binding::Grant;
+use crate::core::id::{QueueKey, Ticket, Time};
+use crate::core::message::{Address, Guarantee, Message, Posting, Properties};
+use crate::core::queue::{Entry, Place};
+use crate::core::retained::Value;
+use crate::core::router::Route;
+use crate::core::settings::AddressSettings;
+use crate::protocol::{Event, Publish, Refusal};
+use crate::security::{Permission, RoleSet};
+use crate::store::record::Key;
+
+use super::commit::message_record;
+
+/// What routing a message has led to.
+struct Routed {
+    /// Some queue took it.
+    is_matched: bool,
+    /// Its entries' records in the open batch.
+    unit: Option<u32>,
+    /// Something of it is written whatever becomes of the entries.
+    is_fixed: bool,
+}
+
+/// A message that is not made yet.
+struct Draft<'a> {
+    payload: &'a [u8],
+    properties: Option<Box<Properties>>,
+    guarantee: Guarantee,
+    retain: bool,
+    expires: Option<Time>,
+    publisher: u64,
+}
+
+impl Engine {
+    pub(super) fn publish(&mut self, key: ConnectionKey, publish: Publish<'_>) {
+        self.counters.received += 1;
+        let (token, handle, guarantee) = (publish.token, publish.handle, publish.guarantee);
+        let route = self.route(&publish.address);
+        self.scratch.address = publish.address;
+        let connection = &self.connections[key.index()];
+        let Some(client) = connection.client else { return };
+        let number = connection.number;
+        if let Err(refusal) = self.admit(&route, &connection.roles, guarantee) {
+            self.counters.refused += 1;
+            tracing::debug!(user = &*connection.user, address = route.address.name(), ?refusal, "publish refused");
+            if let Some(token) = token {
+                self.notify(key, Event::Published { token, result: Err(refusal), ticket: Ticket::NONE });
+            }
+            return;
+        }
+        let draft = Draft {
+            payload: publish.payload,
+            properties: publish.properties,
+            guarantee,
+            retain: publish.retain,
+            expires: publish.expires,
+            publisher: self.clients[client.index()].id,
+        };
+        let routed = self.send(&route, draft);
+        let Some(token) = token else { return };
+        let is_durable = self.clients[client.index()].is_durable;
+        if let Some(handle) = handle.filter(|_| is_durable) {
+            let id = self.clients[client.index()].id;
+            self.open.write(|batch| batch.put(Key::received(id, handle).as_bytes(), &[]));
+        }
+        let is_fixed = routed.is_fixed || handle.is_some() && is_durable;
+        let ticket = if is_fixed || routed.unit.is_some() { self.open.ticket() } else { Ticket::NONE };
+        if let Some(unit) = routed.unit.filter(|_| !is_fixed) {
+            self.open.wait(unit, Waiter { connection: number, token });
+        }
+        self.await_ticket(key, ticket);
+        self.notify(key, Event::Published { token, result: Ok(routed.is_matched), ticket });
+    }
+
+    pub(super) fn route(&mut self, address: &str) -> Rc<Route<Policy>> {
+        let options = &self.options;
+        self.router.route(address, || Policy {
+            settings: options.address_settings.resolve(address),
+            security: options.security.as_ref().and_then(|security| security.settings.most_specific(address).cloned()),
+        })
+    }
+
+    fn admit(&self, route: &Route<Policy>, roles: &RoleSet, guarantee: Guarantee) -> Result<(), Refusal> {
+        if self.options.security.is_some() {
+            let may = |setting: &Rc<_>| crate::security::SecuritySetting::allows(setting, roles, Permission::Send);
+            if !route.policy.security.as_ref().is_some_and(may) {
+                return Err(Refusal::NotAuthorized);
+            }
+        }
+        if guarantee > Guarantee::AtMostOnce && self.counters.queued_bytes > self.options.queued_bytes_max {
+            return Err(Refusal::QuotaExceeded);
+        }
+        Ok(())
+    }
+
+    /// Sends what a will or the broker itself has to say.
+    pub(super) fn post(&mut self, posting: Posting, publisher: u64, roles: Option<&RoleSet>) {
+        let route = self.route(&posting.address);
+        if let Some(roles) = roles {
+            if let Err(refusal) = self.admit(&route, roles, posting.guarantee) {
+                self.counters.refused += 1;
+                tracing::warn!(address = &*posting.address, ?refusal, "AMQ834007: Authorization failure sending will message");
+                return;
+            }
+        }
+        let expires = posting.lifetime_ms.map(|ms| self.now.after(ms));
+        let Posting { payload, properties, guarantee, retain, .. } = posting;
+        self.send(&route, Draft { payload: &payload, properties, guarantee, retain, expires, publisher });
+    }
+
+    fn send(&mut self, route: &Rc<Route<Policy>>, draft: Draft<'_>) -> Routed {
+        let mut routed = Routed { is_matched: false, unit: None, is_fixed: false };
+        if !draft.retain && route.targets.is_empty() && route.competing.is_empty() {
+            return routed;
+        }
+        let message = self.make_message(route, draft);
+        if message.retain {
+            routed.is_fixed = self.retain(&message);
+        }
+        for target in &route.targets {
+            if let Some(grant) = self.router.grant_for(target, message.publisher) {
+                routed.is_matched |= self.enqueue(target.queue, &message, &grant, &mut routed.unit);
+            }
+        }
+        if !route.competing.is_empty() {
+            let turn = route.turn.get();
+            route.turn.set(turn.wrapping_add(1));
+            let queue = route.competing[turn % route.competing.len()];
+            let grant = Rc::new(Grant { guarantee: Guarantee::ExactlyOnce, ..Grant::default() });
+            routed.is_matched |= self.enqueue(queue, &message, &grant, &mut routed.unit);
+        }
+        routed
+    }
+
+    fn make_message(&mut self, route: &Route<Policy>, draft: Draft<'_>) -> Rc<Message> {
+        Rc::new(Message {
+            id: self.take_message_id(),
+            address: route.address.clone(),
+            payload: Bytes::copy_from_slice(draft.payload),
+            properties: draft.properties,
+            guarantee: draft.guarantee,
+            retain: draft.retain,
+            publisher: draft.publisher,
+            expires: expiry(&route.policy.settings, draft.expires, self.now),
+            stored: Cell::new(0),
+        })
+    }
+
+    /// Keeps or forgets the address's last value; says whether the journal is written.
+    fn retain(&mut self, message: &Rc<Message>) -> bool {
+        let key = Key::retained(message.address.name());
+        if message.payload.is_empty() {
+            // [MQTT-3.3.1-6]
+            return self.forget_retained(&message.address);
+        }
+        let ticket = self.open.write(|batch| batch.put_record(&key, &(message.id, message_record(message))));
+        let ready = if message.guarantee == Guarantee::AtMostOnce { Ticket::NONE } else { ticket };
+        // The route's address would keep its name twice if the value outlived it.
+        self.retained.put(Value { message: message.clone(), ready });
+        if let Some(expires) = message.expires {
+            self.timers.set(expires, super::timer::Timer::Retained(message.address.clone()));
+        }
+        true
+    }
+
+    pub(super) fn forget_retained(&mut self, address: &Rc<Address>) -> bool {
+        let existed = self.retained.remove(address.name()).is_some();
+        if existed {
+            self.open.write(|batch| batch.delete_record(&Key::retained(address.name())));
+        }
+        existed
+    }
+
+    /// Puts a message into a queue, or straight into its consumer's hands; says whether the queue takes it.
+    pub(super) fn enqueue(
+        &mut self,
+        key: QueueKey,
+        message: &Rc<Message>,
+        grant: &Rc<Grant>,
+        unit: &mut Option<u32>,
+    ) -> bool {
+        let guarantee = message.guarantee.min(grant.guarantee);
+        let kept = &self.queues[key.index()];
+        let is_own = match &kept.owner {
+            Owner::Client(client) => {
+                let client = &self.clients[client.index()];
+                if client.connection.is_none() && (guarantee == Guarantee::AtMostOnce || client.is_gone(self.now)) {
+                    return !client.is_gone(self.now);
+                }
+                true
+            }
+            Owner::Shared(..) | Owner::Declared => false,
+        };
+        let is_fleeting = guarantee == Guarantee::AtMostOnce;
+        if is_fleeting && (kept.queue.waiting() >= FLEETING_MAX || !is_own && !self.has_connected_member(key)) {
+            self.counters.dropped += 1;
+            return true;
+        }
+        let durable = kept.queue.durable && !is_fleeting;
+        let mut entry = Entry {
+            sequence: self.queue(key).take_sequence(),
+            message: message.clone(),
+            grant: grant.clone(),
+            guarantee,
+            durable,
+            place: Place::default(),
+            ready: Ticket::NONE,
+            handle: None,
+            retained: false,
+            redelivered: false,
+        };
+        self.counters.queued_bytes += message.size();
+        if durable {
+            let id = self.queues[key.index()].queue.id;
+            self.open.add(id, &mut entry, unit, self.now);
+            if guarantee == Guarantee::ExactlyOnce {
+                entry.ready = self.open.ticket();
+            }
+        }
+        if is_own {
+            self.offer(key, entry);
+        } else {
+            self.queue(key).push(entry);
+            self.dispatch(key);
+        }
+        true
+    }
+
+    fn has_connected_member(&self, key: QueueKey) -> bool {
+        let members = &self.queues[key.index()].queue.members;
+        members.iter().any(|member| self.clients[member.consumer.index()].connection.is_some())
+    }
+}
+
+/// When a message expires: what its sender says, within what the address's settings say.
+fn expiry(settings: &AddressSettings, asked: Option<Time>, now: Time) -> Option<Time> {
+    let set = |value: Option<i64>| value.and_then(|ms| u64::try_from(ms).ok());
+    if settings.no_expiry == Some(true) {
+        return None;
+    }
+    let delay = set(settings.expiry_delay);
+    let Some(asked) = asked else {
+        return delay.or_else(|| set(settings.max_expiry_delay)).map(|ms| now.after(ms));
+    };
+    if delay.is_some() {
+        return Some(asked);
+    }
+    let least = set(settings.min_expiry_delay).map_or(asked, |ms| asked.max(now.after(ms)));
+    Some(set(settings.max_expiry_delay).map_or(least, |ms| least.min(now.after(ms))))
+}

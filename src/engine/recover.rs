@@ -1,0 +1,317 @@
+//! From the journal to a running engine: subscriptions are routable before anyone can publish.
+
+use std::collections::HashMap;
+use std::cell::Cell;
+use std::rc::Rc;
+
+use super::timer::Timer;
+use super::{Engine, Kept, Options, Owner, SharedName};
+use crate::core::binding::Grant;
+use crate::core::id::{ConsumerKey, QueueKey, Ticket, Time};
+use crate::core::message::{Address, Message};
+use crate::core::queue::{Entry, Place, Queue};
+use crate::core::retained;
+use crate::protocol::{DeliveryRef, Expiry, InFlight, RetainedWish, Subscription, SubscriptionName, Will};
+use crate::store::record::{
+    AliveRecord, ClientRecord, EntryRecord, Key, Kind, MessageRecord, OutgoingRecord, QueueRecord, SubscriptionRecord,
+    Value, WillRecord,
+};
+use crate::store::{Journal, JournalError};
+
+/// A will whose client was connected when the broker failed is sent no sooner than this after the start, so that a
+/// client that comes back can take it away.
+const WILL_GRACE_MS: u64 = 5_000;
+
+/// What was found in the journal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Recovered {
+    pub clients: usize,
+    pub subscriptions: usize,
+    pub messages: usize,
+    pub retained: usize,
+    /// Records that belonged to nothing.
+    pub orphans: usize,
+}
+
+struct Recovery {
+    engine: Engine,
+    alive: Time,
+    queues: HashMap<u64, QueueKey>,
+    clients: HashMap<u64, ConsumerKey>,
+    messages: HashMap<u64, Rc<Message>>,
+    addresses: HashMap<Box<str>, Rc<Address>>,
+    declared: HashMap<Box<str>, u64>,
+    in_flight: HashMap<ConsumerKey, Vec<(u64, InFlight)>>,
+    orphans: Vec<Vec<u8>>,
+    found: Recovered,
+}
+
+type Records = Vec<(Vec<u8>, Vec<u8>)>;
+
+fn read(journal: &mut dyn Journal, kind: Kind) -> Result<Records, JournalError> {
+    let mut records = Records::new();
+    journal.scan(&[kind as u8], &mut |key, value| {
+        records.push((key.to_vec(), value.to_vec()));
+        Ok(())
+    })?;
+    Ok(records)
+}
+
+impl Engine {
+    /// The engine as the journal left it.
+    ///
+    /// # Errors
+    /// The journal cannot be read, or holds something that is no record.
+    pub fn recover(options: Options, now: Time, journal: &mut dyn Journal) -> Result<(Self, Recovered), JournalError> {
+        let mut recovery = Recovery {
+            engine: Self::new(options, now),
+            alive: now,
+            queues: HashMap::new(),
+            clients: HashMap::new(),
+            messages: HashMap::new(),
+            addresses: HashMap::new(),
+            declared: HashMap::new(),
+            in_flight: HashMap::new(),
+            orphans: Vec::new(),
+            found: Recovered::default(),
+        };
+        for (_, value) in read(journal, Kind::Alive)? {
+            recovery.alive = Time(AliveRecord::from_bytes(&value)?.at.min(now.0));
+        }
+        recovery.queues(journal)?;
+        recovery.clients(journal)?;
+        recovery.subscriptions(journal)?;
+        recovery.messages(journal)?;
+        recovery.deliveries(journal)?;
+        recovery.retained(journal)?;
+        recovery.wills(journal)?;
+        Ok(recovery.finish())
+    }
+
+    /// Makes the queues that broker.xml declares.
+    fn declare(&mut self, ids: &HashMap<Box<str>, u64>) {
+        for address in self.options.addresses.clone() {
+            for (name, durable) in &address.queues {
+                let next = self.next_queue;
+                if let Some(id) = ids.get(&**name) {
+                    self.next_queue = *id;
+                }
+                self.declared_queue(&address.name, name, *durable, address.is_anycast);
+                self.next_queue = self.next_queue.max(next);
+            }
+        }
+    }
+}
+
+impl Recovery {
+    fn queues(&mut self, journal: &mut dyn Journal) -> Result<(), JournalError> {
+        for (key, value) in read(journal, Kind::Queue)? {
+            let (id, _) = Key::numbers(&key);
+            let record = QueueRecord::from_bytes(&value)?;
+            self.engine.next_queue = self.engine.next_queue.max(id + 1);
+            if record.group.is_none() {
+                self.declared.insert(record.name, id);
+                continue;
+            }
+            let shared = SharedName { group: record.group, name: (&*record.name).into() };
+            let queue = self.engine.add_group_queue(shared, id, true);
+            self.queues.insert(id, queue);
+        }
+        self.engine.declare(&self.declared);
+        for (name, id) in &self.declared {
+            let name: Rc<str> = (&**name).into();
+            let shared = SharedName { group: None, name: name.clone() };
+            let engine = &mut self.engine;
+            let queue = *engine.shared.entry(shared).or_insert_with(|| {
+                // No longer declared: its messages stay, nothing new comes.
+                let kept = Kept { queue: Queue::new(*id, name, true), owner: Owner::Declared, is_held: false };
+                QueueKey::from(engine.queues.insert(kept))
+            });
+            self.queues.insert(*id, queue);
+        }
+        Ok(())
+    }
+
+    fn clients(&mut self, journal: &mut dyn Journal) -> Result<(), JournalError> {
+        for (key, value) in read(journal, Kind::Client)? {
+            let (id, _) = Key::numbers(&key);
+            let record = ClientRecord::from_bytes(&value)?;
+            let consumer = self.engine.add_client((&*record.client_id).into(), Expiry(record.expiry));
+            let client = &mut self.engine.clients[consumer.index()];
+            client.id = id;
+            client.owner = record.owner;
+            client.role_names = record.roles.iter().map(|role| role.to_string()).collect();
+            client.is_durable = true;
+            // A client that was connected has left when the broker was last known to live.
+            client.left = Some(record.left.map_or(self.alive, Time));
+            let queue = client.queue;
+            let own = self.engine.queue(queue);
+            own.id = record.queue;
+            own.durable = true;
+            self.queues.insert(record.queue, queue);
+            self.clients.insert(id, consumer);
+            self.engine.next_client = self.engine.next_client.max(id + 1);
+            self.engine.next_queue = self.engine.next_queue.max(record.queue + 1);
+            self.found.clients += 1;
+        }
+        Ok(())
+    }
+
+    fn subscriptions(&mut self, journal: &mut dyn Journal) -> Result<(), JournalError> {
+        for (key, value) in read(journal, Kind::Subscription)? {
+            let record = SubscriptionRecord::from_bytes(&value)?;
+            let Some(client) = self.clients.get(&Key::numbers(&key).0).copied() else {
+                self.orphans.push(key);
+                continue;
+            };
+            self.engine.restore_subscription(client, &Subscription {
+                name: SubscriptionName { group: record.group, pattern: (&*record.pattern).into() },
+                grant: Grant {
+                    guarantee: record.guarantee,
+                    keep_retain: record.keep_retain,
+                    tags: record.tags.into_iter().collect(),
+                },
+                exclude_own: record.exclude_own,
+                retained: RetainedWish::Never,
+            });
+            self.found.subscriptions += 1;
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, id: u64, record: MessageRecord) -> Rc<Message> {
+        self.engine.next_message = self.engine.next_message.max(id + 1);
+        let posting = record.posting;
+        let address = self.addresses.entry(posting.address).or_insert_with_key(|name| Rc::new(Address::new(name)));
+        Rc::new(Message {
+            id,
+            address: address.clone(),
+            payload: posting.payload,
+            properties: posting.properties,
+            guarantee: posting.guarantee,
+            retain: posting.retain,
+            publisher: record.publisher,
+            expires: record.expires.map(Time),
+            stored: Cell::new(0),
+        })
+    }
+
+    fn messages(&mut self, journal: &mut dyn Journal) -> Result<(), JournalError> {
+        for (key, value) in read(journal, Kind::Message)? {
+            let (id, _) = Key::numbers(&key);
+            let message = self.message(id, MessageRecord::from_bytes(&value)?);
+            self.messages.insert(id, message);
+        }
+        for (key, value) in read(journal, Kind::Entry)? {
+            let (queue, sequence) = Key::numbers(&key);
+            let record = EntryRecord::from_bytes(&value)?;
+            let (Some(queue), Some(message)) = (self.queues.get(&queue), self.messages.get(&record.message)) else {
+                self.orphans.push(key);
+                continue;
+            };
+            message.stored.set(message.stored.get() + 1);
+            self.engine.counters.queued_bytes += message.size();
+            let tags = record.tags.into_iter().collect();
+            self.engine.queue(*queue).push(Entry {
+                sequence,
+                message: message.clone(),
+                grant: Rc::new(Grant { guarantee: record.guarantee, keep_retain: record.keep_retain, tags }),
+                guarantee: record.guarantee,
+                durable: true,
+                place: Place::default(),
+                ready: Ticket::NONE,
+                handle: None,
+                retained: record.retained,
+                redelivered: false,
+            });
+            self.found.messages += 1;
+        }
+        let unused = self.messages.iter().filter(|(_, message)| message.stored.get() == 0);
+        self.orphans.extend(unused.map(|(id, _)| Key::message(*id).as_bytes().to_vec()));
+        Ok(())
+    }
+
+    fn deliveries(&mut self, journal: &mut dyn Journal) -> Result<(), JournalError> {
+        for (key, value) in read(journal, Kind::Outgoing)? {
+            let (id, handle) = Key::numbers(&key);
+            let record = OutgoingRecord::from_bytes(&value)?;
+            let (Some(client), Ok(handle)) = (self.clients.get(&id).copied(), u16::try_from(handle)) else {
+                self.orphans.push(key);
+                continue;
+            };
+            let delivery = if record.released { None } else { self.delivery(&record) };
+            if delivery.is_none() && !record.released {
+                self.orphans.push(key);
+                continue;
+            }
+            if !record.released {
+                self.engine.clients[client.index()].recorded.push(handle);
+            }
+            self.in_flight.entry(client).or_default().push((record.order, InFlight { handle, delivery }));
+        }
+        for (client, mut in_flight) in self.in_flight.drain() {
+            in_flight.sort_by_key(|(order, _)| *order);
+            self.engine.clients[client.index()].resume = in_flight.into_iter().map(|(_, in_flight)| in_flight).collect();
+        }
+        for (key, _) in read(journal, Kind::Received)? {
+            let (id, handle) = Key::numbers(&key);
+            match (self.clients.get(&id), u16::try_from(handle)) {
+                (Some(client), Ok(handle)) => {
+                    self.engine.clients[client.index()].received.push((handle, Ticket::NONE));
+                }
+                _ => self.orphans.push(key),
+            }
+        }
+        Ok(())
+    }
+
+    fn delivery(&mut self, record: &OutgoingRecord) -> Option<DeliveryRef> {
+        let queue = *self.queues.get(&record.queue)?;
+        let key = self.engine.queue(queue).deliver_sequence(record.sequence)?;
+        Some(DeliveryRef { queue, queue_id: record.queue, key })
+    }
+
+    fn retained(&mut self, journal: &mut dyn Journal) -> Result<(), JournalError> {
+        for (key, value) in read(journal, Kind::Retained)? {
+            let (id, record) = <(u64, MessageRecord)>::from_bytes(&value)?;
+            let message = self.message(id, record);
+            if message.is_expired(self.engine.now) {
+                self.orphans.push(key);
+                continue;
+            }
+            if let Some(expires) = message.expires {
+                self.engine.timers.set(expires, Timer::Retained(message.address.clone()));
+            }
+            self.engine.retained.put(retained::Value { message, ready: Ticket::NONE });
+            self.found.retained += 1;
+        }
+        Ok(())
+    }
+
+    fn wills(&mut self, journal: &mut dyn Journal) -> Result<(), JournalError> {
+        let now = self.engine.now;
+        for (key, value) in read(journal, Kind::Will)? {
+            let (id, _) = Key::numbers(&key);
+            let record = WillRecord::from_bytes(&value)?;
+            let Some(consumer) = self.clients.get(&id).copied() else {
+                self.orphans.push(key);
+                continue;
+            };
+            let due = record.due.map_or_else(|| now.after(record.delay_ms.max(WILL_GRACE_MS)), Time);
+            let client = &mut self.engine.clients[consumer.index()];
+            let due = client.left.and_then(|left| client.expiry.ends(left)).map_or(due, |ends| due.min(ends));
+            client.will = Some(Will { posting: record.posting, delay_ms: record.delay_ms });
+            client.will_due = Some(due);
+            self.engine.timers.set(due, Timer::Will(consumer, id));
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> (Engine, Recovered) {
+        self.found.orphans = self.orphans.len();
+        for key in &self.orphans {
+            self.engine.open.write(|batch| batch.delete(key));
+        }
+        (self.engine, self.found)
+    }
+}

@@ -1,0 +1,259 @@
+//! Subscriptions: bindings of a client's queue, and places among those who take from a shared one.
+
+use std::rc::Rc;
+
+use super::client::Subscribed;
+use super::connection::ConnectionKey;
+use super::{Engine, Kept, Owner, SharedName};
+use crate::core::binding::{Binding, Grant};
+use crate::core::id::{ConsumerKey, QueueKey, Ticket};
+use crate::core::message::Guarantee;
+use crate::core::queue::{Member, Queue};
+use crate::protocol::{Event, Refusal, RetainedWish, Subscription, SubscriptionName, Token};
+use crate::security::Permission;
+use crate::store::record::{Key, Kind, QueueRecord, SubscriptionRecord, delete_all};
+
+impl Engine {
+    pub(super) fn subscribe(&mut self, key: ConnectionKey, token: Token, subscriptions: Vec<Subscription>) {
+        let Some(client) = self.connections[key.index()].client else { return };
+        let mut results = Vec::with_capacity(subscriptions.len());
+        let mut is_changed = false;
+        for subscription in &subscriptions {
+            let result = self.check_consume(key, &subscription.name);
+            is_changed |= result.is_ok();
+            results.push(result.map(|()| self.add_subscription(client, subscription)));
+        }
+        let is_durable = self.clients[client.index()].is_durable;
+        let ticket = if is_durable && is_changed { self.open.ticket() } else { Ticket::NONE };
+        let queue = self.clients[client.index()].queue;
+        if ticket > self.open.committed() {
+            // Nothing of the new subscription comes before its acknowledgement.
+            self.queue(queue).hold = ticket;
+            self.hold(queue);
+        }
+        self.await_ticket(key, ticket);
+        self.notify(key, Event::Subscribed { token, results, ticket });
+        self.dispatch_client(client);
+    }
+
+    pub(super) fn hold(&mut self, queue: QueueKey) {
+        if !std::mem::replace(&mut self.queues[queue.index()].is_held, true) {
+            self.held_queues.push(queue);
+        }
+    }
+
+    fn check_consume(&self, key: ConnectionKey, name: &SubscriptionName) -> Result<(), Refusal> {
+        let Some(security) = &self.options.security else { return Ok(()) };
+        let connection = &self.connections[key.index()];
+        let setting = security.settings.most_specific(&name.pattern);
+        if setting.is_some_and(|setting| setting.allows(&connection.roles, Permission::Consume)) {
+            return Ok(());
+        }
+        tracing::warn!(
+            "AMQ229032: User: {} does not have permission='CONSUME' on address {}",
+            connection.user,
+            name.pattern
+        );
+        Err(Refusal::NotAuthorized)
+    }
+
+    fn add_subscription(&mut self, key: ConsumerKey, wanted: &Subscription) -> Guarantee {
+        let is_new = !self.clients[key.index()].subscriptions.contains_key(&wanted.name);
+        let grant = Rc::new(wanted.grant.clone());
+        let exclude = wanted.exclude_own.then(|| self.clients[key.index()].id);
+        match self.competing_queue(&wanted.name) {
+            Some(queue) => self.join(key, &wanted.name, queue, grant.clone()),
+            None => self.bind_own(key, &wanted.name, grant.clone(), exclude),
+        }
+        self.write_subscription(key, wanted);
+        let is_wanted = match wanted.retained {
+            RetainedWish::Always => true,
+            RetainedWish::IfNew => is_new,
+            RetainedWish::Never => false,
+        };
+        if is_wanted && wanted.name.group.is_none() {
+            self.begin_replay(key, &wanted.name.pattern, grant, exclude);
+        }
+        wanted.grant.guarantee
+    }
+
+    /// A subscription comes back from the journal.
+    pub(super) fn restore_subscription(&mut self, key: ConsumerKey, subscription: &Subscription) {
+        let grant = Rc::new(subscription.grant.clone());
+        let exclude = subscription.exclude_own.then(|| self.clients[key.index()].id);
+        match self.competing_queue(&subscription.name) {
+            Some(queue) => self.join(key, &subscription.name, queue, grant),
+            None => self.bind_own(key, &subscription.name, grant, exclude),
+        }
+    }
+
+    fn bind_own(&mut self, key: ConsumerKey, name: &SubscriptionName, grant: Rc<Grant>, exclude: Option<u64>) {
+        if let Some(Subscribed::Own(binding)) = self.clients[key.index()].subscriptions.get(name) {
+            let binding = *binding;
+            self.router.change(binding, grant, exclude); // [MQTT-3.8.4-3]
+            return;
+        }
+        let queue = self.clients[key.index()].queue;
+        let pattern = name.pattern.clone();
+        let binding = self.router.bind(Binding { queue, pattern, grant, exclude, anycast: false });
+        self.clients[key.index()].subscriptions.insert(name.clone(), Subscribed::Own(binding));
+    }
+
+    /// The queue that several clients take from, if the subscription is to such a one.
+    fn competing_queue(&mut self, name: &SubscriptionName) -> Option<QueueKey> {
+        if name.group.is_some() {
+            return Some(self.group_queue(name));
+        }
+        if let Some((address, queue)) = name.pattern.split_once("::") {
+            let is_there = self.options.addresses.iter().any(|declared| {
+                &*declared.name == address && declared.queues.iter().any(|(name, _)| &**name == queue)
+            });
+            let shared = SharedName { group: None, name: queue.into() };
+            return is_there.then(|| self.shared.get(&shared).copied()).flatten();
+        }
+        let declared = self.options.addresses.iter().find(|declared| declared.name == name.pattern)?;
+        if !declared.is_anycast || declared.is_multicast {
+            return None;
+        }
+        let queue = declared.queues.iter().find(|(queue, _)| *queue == declared.name).or(declared.queues.first());
+        let name = queue.map_or_else(|| declared.name.clone(), |(queue, _)| queue.clone());
+        Some(self.declared_queue(&declared.name.clone(), &name, true, true))
+    }
+
+    fn group_queue(&mut self, name: &SubscriptionName) -> QueueKey {
+        let shared = SharedName { group: name.group.clone(), name: name.pattern.clone() };
+        if let Some(queue) = self.shared.get(&shared) {
+            return *queue;
+        }
+        let id = self.next_queue;
+        self.next_queue += 1;
+        self.add_group_queue(shared, id, false)
+    }
+
+    pub(super) fn add_group_queue(&mut self, shared: SharedName, id: u64, durable: bool) -> QueueKey {
+        let group = shared.group.as_deref().unwrap_or_default();
+        let queue = Queue::new(id, format!("{group}.{}", shared.name).into(), durable);
+        let key = QueueKey::from(self.queues.vacant_key());
+        let grant = Rc::new(Grant { guarantee: Guarantee::ExactlyOnce, ..Grant::default() });
+        let pattern = shared.name.clone();
+        let binding = self.router.bind(Binding { queue: key, pattern, grant, exclude: None, anycast: false });
+        self.queues.insert(Kept { queue, owner: Owner::Shared(shared.clone(), binding), is_held: false });
+        self.shared.insert(shared, key);
+        key
+    }
+
+    /// A queue of a declared address, made if it is not there.
+    pub(super) fn declared_queue(&mut self, address: &Rc<str>, name: &Rc<str>, durable: bool, anycast: bool) -> QueueKey {
+        let shared = SharedName { group: None, name: name.clone() };
+        if let Some(queue) = self.shared.get(&shared) {
+            return *queue;
+        }
+        let id = self.next_queue;
+        self.next_queue += 1;
+        let durable = durable && self.open.is_durable();
+        if durable {
+            let record = QueueRecord { group: None, name: (&**name).into() };
+            self.open.write(|batch| batch.put_record(&Key::queue(id), &record));
+        }
+        let kept = Kept { queue: Queue::new(id, name.clone(), durable), owner: Owner::Declared, is_held: false };
+        let key = QueueKey::from(self.queues.insert(kept));
+        let grant = Rc::new(Grant { guarantee: Guarantee::ExactlyOnce, ..Grant::default() });
+        self.router.bind(Binding { queue: key, pattern: address.clone(), grant, exclude: None, anycast });
+        self.shared.insert(shared, key);
+        key
+    }
+
+    fn join(&mut self, key: ConsumerKey, name: &SubscriptionName, queue: QueueKey, grant: Rc<Grant>) {
+        let client = &mut self.clients[key.index()];
+        client.subscriptions.insert(name.clone(), Subscribed::Member(queue, grant.clone()));
+        if !client.memberships.contains(&queue) {
+            client.memberships.push(queue);
+        }
+        let is_durable = client.is_durable;
+        let kept = &mut self.queues[queue.index()];
+        match kept.queue.members.iter_mut().find(|member| member.consumer == key) {
+            Some(member) => member.grant = grant,
+            None => kept.queue.members.push(Member { consumer: key, grant }),
+        }
+        if is_durable && !kept.queue.durable {
+            kept.queue.durable = true;
+            let id = kept.queue.id;
+            if let Owner::Shared(shared, _) = &kept.owner {
+                let record = QueueRecord { group: shared.group.clone(), name: (&*shared.name).into() };
+                self.open.write(|batch| batch.put_record(&Key::queue(id), &record));
+            }
+        }
+    }
+
+    fn write_subscription(&mut self, key: ConsumerKey, wanted: &Subscription) {
+        let client = &self.clients[key.index()];
+        if !client.is_durable {
+            return;
+        }
+        let id = client.id;
+        let record = SubscriptionRecord {
+            pattern: (&*wanted.name.pattern).into(),
+            group: wanted.name.group.clone(),
+            guarantee: wanted.grant.guarantee,
+            keep_retain: wanted.grant.keep_retain,
+            exclude_own: wanted.exclude_own,
+            tags: wanted.grant.tags.to_vec(),
+        };
+        let name = Key::subscription(id, wanted.name.group.as_deref(), &wanted.name.pattern);
+        self.open.write(|batch| batch.put_record(&name, &record));
+    }
+
+    pub(super) fn unsubscribe(&mut self, key: ConnectionKey, token: Token, names: &[SubscriptionName]) {
+        let Some(client) = self.connections[key.index()].client else { return };
+        let results: Vec<bool> = names.iter().map(|name| self.remove_subscription(client, name)).collect();
+        let is_durable = self.clients[client.index()].is_durable;
+        let ticket = if is_durable && results.contains(&true) { self.open.ticket() } else { Ticket::NONE };
+        self.await_ticket(key, ticket);
+        self.notify(key, Event::Unsubscribed { token, results, ticket });
+    }
+
+    /// Ends a subscription; says whether there was one.
+    pub(super) fn remove_subscription(&mut self, key: ConsumerKey, name: &SubscriptionName) -> bool {
+        let client = &mut self.clients[key.index()];
+        let Some(subscribed) = client.subscriptions.remove(name) else { return false };
+        let (id, is_durable) = (client.id, client.is_durable);
+        if is_durable {
+            let name = Key::subscription(id, name.group.as_deref(), &name.pattern);
+            self.open.write(|batch| batch.delete_record(&name));
+        }
+        match subscribed {
+            Subscribed::Own(binding) => {
+                self.router.unbind(binding);
+            }
+            Subscribed::Member(queue, _) => self.leave(key, queue),
+        }
+        true
+    }
+
+    fn leave(&mut self, key: ConsumerKey, queue: QueueKey) {
+        let client = &mut self.clients[key.index()];
+        let is_member = |subscribed: &Subscribed| matches!(subscribed, Subscribed::Member(other, _) if *other == queue);
+        if client.subscriptions.values().any(is_member) {
+            return;
+        }
+        client.memberships.retain(|other| *other != queue);
+        let kept = &mut self.queues[queue.index()];
+        kept.queue.members.retain(|member| member.consumer != key);
+        let Owner::Shared(shared, binding) = kept.owner.clone() else { return };
+        if !kept.queue.members.is_empty() {
+            return;
+        }
+        self.router.unbind(binding);
+        self.shared.remove(&shared);
+        let mut queue = self.queues.remove(queue.index()).queue;
+        for entry in queue.drain() {
+            self.discard(queue.id, &entry);
+        }
+        if queue.durable {
+            self.open.write(|batch| {
+                batch.delete_record(&Key::queue(queue.id));
+                delete_all(batch, Kind::Entry, queue.id);
+            });
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What time brings.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::rc::Rc;
+
+use super::connection::ConnectionKey;
+use super::{Engine, STEPS_PER_TICK};
+use crate::core::id::{ConsumerKey, QueueKey, Time};
+use crate::core::message::Address;
+use crate::store::record::{AliveRecord, Key};
+
+/// Something that is due at a time. It may have become void by then.
+#[derive(Debug, Clone)]
+pub(super) enum Timer {
+    Silence(ConnectionKey, u64),
+    Will(ConsumerKey, u64),
+    /// A last value's time is over.
+    Retained(Rc<Address>),
+    SessionScan,
+    /// Looks for expired messages, from this queue on.
+    ExpiryScan(usize),
+}
+
+/// Timers in order.
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    heap: BinaryHeap<Reverse<(Time, u64)>>,
+    timers: hashbrown::HashMap<u64, Timer, foldhash::fast::RandomState>,
+    next: u64,
+}
+
+impl Timers {
+    pub fn set(&mut self, at: Time, timer: Timer) {
+        self.heap.push(Reverse((at, self.next)));
+        self.timers.insert(self.next, timer);
+        self.next += 1;
+    }
+
+    pub fn next(&self) -> Option<Time> {
+        self.heap.peek().map(|Reverse((at, _))| *at)
+    }
+
+    fn take_due(&mut self, now: Time) -> Option<Timer> {
+        if self.next()? > now {
+            return None;
+        }
+        let Reverse((_, number)) = self.heap.pop()?;
+        self.timers.remove(&number)
+    }
+}
+
+impl Engine {
+    pub(super) fn start_scans(&mut self) {
+        self.timers.set(self.now.after(self.options.session_scan_ms), Timer::SessionScan);
+        if let Some(period) = self.options.expiry_scan_ms {
+            self.timers.set(self.now.after(period), Timer::ExpiryScan(0));
+        }
+    }
+
+    pub(super) fn run_timers(&mut self) {
+        for _ in 0..STEPS_PER_TICK {
+            let Some(timer) = self.timers.take_due(self.now) else { return };
+            match timer {
+                Timer::Silence(connection, number) => self.check_silence(connection, number),
+                Timer::Will(client, id) => self.send_due_will(client, id, self.now),
+                Timer::Retained(address) => self.expire_retained(&address),
+                Timer::SessionScan => self.scan_sessions(),
+                Timer::ExpiryScan(from) => self.scan_expiry(from),
+            }
+        }
+    }
+
+    fn expire_retained(&mut self, address: &Rc<Address>) {
+        let is_expired = |value: &crate::core::retained::Value| value.message.is_expired(self.now);
+        if self.retained.get(address.name()).is_some_and(is_expired) {
+            self.forget_retained(address);
+        }
+    }
+
+    fn scan_sessions(&mut self) {
+        let gone: Vec<_> = self
+            .clients
+            .iter()
+            .filter(|(_, client)| client.is_gone(self.now))
+            .map(|(place, _)| ConsumerKey::from(place))
+            .collect();
+        for key in gone {
+            self.end_client(key);
+        }
+        if self.clients.iter().any(|(_, client)| client.is_durable && client.connection.is_some()) {
+            let record = AliveRecord { at: self.now.0 };
+            self.open.write(|batch| batch.put_record(&Key::alive(), &record));
+        }
+        self.timers.set(self.now.after(self.options.session_scan_ms), Timer::SessionScan);
+    }
+
+    /// Looks through some queues, and goes on with the others in the next tick.
+    fn scan_expiry(&mut self, from: usize) {
+        let keys: Vec<usize> =
+            self.queues.iter().map(|(place, _)| place).skip_while(|place| *place < from).take(STEPS_PER_TICK).collect();
+        let mut budget = STEPS_PER_TICK;
+        let mut next = 0;
+        for place in keys {
+            if budget == 0 {
+                next = place;
+                break;
+            }
+            let queue = self.queue(QueueKey::from(place));
+            let count = queue.waiting().min(budget);
+            budget -= count.max(1).min(budget);
+            let (id, now) = (queue.id, self.now);
+            for entry in self.queue(QueueKey::from(place)).remove_waiting(0, count, |entry| entry.is_expired(now)) {
+                self.counters.expired += 1;
+                self.discard(id, &entry);
+            }
+            next = place + 1;
+        }
+        let is_done = self.queues.iter().map(|(place, _)| place).last().is_none_or(|last| last < next);
+        let period = self.options.expiry_scan_ms.unwrap_or(30_000);
+        let (at, from) = if is_done { (self.now.after(period), 0) } else { (self.now, next) };
+        self.timers.set(at, Timer::ExpiryScan(from));
+    }
+}

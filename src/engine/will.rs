@@ -1,0 +1,80 @@
+//! Wills: sent when their client is gone, at once or after a delay.
+
+use super::Engine;
+use super::timer::Timer;
+use crate::core::id::{ConsumerKey, Time};
+use crate::core::message::Guarantee;
+use crate::protocol::Expiry;
+use crate::store::record::{Key, WillRecord};
+
+impl Engine {
+    /// The client has lost its connection: its will is sent now, or when its delay or its state ends.
+    pub(super) fn arrange_will(&mut self, key: ConsumerKey) {
+        let now = self.now;
+        let client = &mut self.clients[key.index()];
+        let Some(will) = &client.will else {
+            return self.forget_will(key);
+        };
+        let mut due = now.after(will.delay_ms);
+        if let Some(ends) = client.expiry.ends(now) {
+            due = due.min(ends); // [MQTT-3.1.3-9]
+        }
+        if due <= now {
+            return self.send_will_now(key);
+        }
+        client.will_due = Some(due);
+        let id = client.id;
+        self.timers.set(due, Timer::Will(key, id));
+        self.write_will(key);
+    }
+
+    pub(super) fn send_will_now(&mut self, key: ConsumerKey) {
+        let client = &mut self.clients[key.index()];
+        client.will_due = None;
+        let Some(will) = client.will.take() else { return };
+        let (id, is_durable) = (client.id, client.is_durable);
+        let roles = self.options.security.as_ref().map(|security| security.roles.set_of(&client.role_names));
+        self.post(will.posting, id, roles.as_ref());
+        if is_durable {
+            self.open.write(|batch| batch.delete_record(&Key::will(id)));
+        }
+    }
+
+    pub(super) fn send_due_will(&mut self, key: ConsumerKey, id: u64, now: Time) {
+        let Some(client) = self.clients.get(key.index()).filter(|client| client.id == id) else { return };
+        if client.will_due.is_some_and(|due| due <= now) {
+            self.send_will_now(key);
+        }
+    }
+
+    fn forget_will(&mut self, key: ConsumerKey) {
+        let client = &self.clients[key.index()];
+        if client.is_durable {
+            let id = client.id;
+            self.open.write(|batch| batch.delete_record(&Key::will(id)));
+        }
+    }
+
+    /// Keeps a will that means something durable, so that it is sent even if the broker fails first.
+    pub(super) fn write_will(&mut self, key: ConsumerKey) {
+        let client = &self.clients[key.index()];
+        if !client.is_durable || client.expiry == Expiry::AT_DISCONNECT {
+            return;
+        }
+        let id = client.id;
+        match &client.will {
+            Some(will) if will.posting.retain || will.posting.guarantee > Guarantee::AtMostOnce => {
+                let record = WillRecord {
+                    client_id: (&*client.client_id).into(),
+                    posting: will.posting.clone(),
+                    delay_ms: will.delay_ms,
+                    due: client.will_due.map(|due| due.0),
+                };
+                self.open.write(|batch| batch.put_record(&Key::will(id), &record));
+            }
+            _ => {
+                self.open.write(|batch| batch.delete_record(&Key::will(id)));
+            }
+        }
+    }
+}
