@@ -8,7 +8,6 @@ use std::rc::Rc;
 use super::connection::ConnectionKey;
 use super::replay::Replay;
 use super::{Engine, Kept, Owner};
-use crate::core::binding::Grant;
 use crate::core::id::{BindingKey, ConsumerKey, QueueKey, Ticket, Time};
 use crate::core::message::Guarantee;
 use crate::core::queue::Queue;
@@ -49,7 +48,7 @@ pub(super) enum Subscribed {
     /// By a binding of its own queue.
     Own(BindingKey),
     /// As one of those who take from a shared queue.
-    Member(QueueKey, Rc<Grant>),
+    Member(QueueKey),
 }
 
 impl Client {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{Authentication, Engine, OUTPUT_MAX};
+use super::{Authentication, Engine, OUTPUT_MAX, guard};
 use crate::core::id::{ConsumerKey, Time};
 use crate::protocol::output::Output;
 use crate::protocol::{Closing, Context, Denial, Event, Request, Session};
@@ -56,6 +56,13 @@ pub(super) struct Connection {
     pub is_congested: bool,
 }
 
+/// What a session made of its input.
+enum Progress<'f> {
+    Frame(Option<Request<'f>>),
+    /// There is no whole frame.
+    Partial,
+}
+
 impl Engine {
     /// A peer has connected.
     pub fn connect(&mut self, now: Time, session: Box<dyn Session>, peer: Rc<Peer>) -> ConnectionKey {
@@ -104,21 +111,26 @@ impl Engine {
                 scratch: &mut self.scratch,
             };
             let rest = &input[used..];
-            let result = match connection.session.frame_length(rest, &mut context) {
+            let result = guard::contain(|| match connection.session.frame_length(rest, &mut context) {
                 Ok(Some(length)) if length <= rest.len() => {
                     used += length;
-                    connection.session.receive(&rest[..length], &mut context)
+                    connection.session.receive(&rest[..length], &mut context).map(Progress::Frame)
                 }
-                Ok(_) => break,
+                Ok(_) => Ok(Progress::Partial),
                 Err(ended) => Err(ended),
-            };
+            });
             if !connection.out.is_empty() {
                 self.touch(key);
             }
             match result {
-                Ok(Some(request)) => self.handle(key, request),
-                Ok(None) => {}
-                Err(ended) => self.end(key, ended.abnormal, ended.why),
+                Some(Ok(Progress::Frame(Some(request)))) => self.handle(key, request),
+                Some(Ok(Progress::Frame(None))) => {}
+                Some(Ok(Progress::Partial)) => break,
+                Some(Err(ended)) => self.end(key, ended.abnormal, ended.why),
+                None => {
+                    self.counters.faults += 1;
+                    self.kick(key, Closing::Fault, true);
+                }
             }
         }
         used

@@ -11,6 +11,7 @@ mod client;
 mod commit;
 mod connection;
 mod dispatch;
+pub mod guard;
 mod open;
 mod options;
 mod publish;
@@ -101,6 +102,8 @@ pub struct Counters {
     /// Bytes of all queued messages.
     pub queued_bytes: usize,
     pub kicked: u64,
+    /// Our own, in a session.
+    pub faults: u64,
 }
 
 /// A queue and whose it is.
@@ -189,6 +192,16 @@ impl Engine {
             }
         }
         self.open.take()
+    }
+
+    /// Lets the open batch be taken without waiting for anyone.
+    pub fn release_batch(&mut self) {
+        self.options.settle_ms = 0;
+    }
+
+    /// Whether a batch is being written.
+    pub fn is_writing(&self) -> bool {
+        self.open.is_writing() || !self.open.is_empty() && self.open.is_durable()
     }
 
     /// When the open batch may be taken; `None` if there is nothing to wait for.

@@ -88,6 +88,13 @@ impl Engine {
         Ok(recovery.finish())
     }
 
+    /// An engine without a journal, with the queues that broker.xml declares.
+    pub fn declared(options: Options, now: Time) -> Self {
+        let mut engine = Self::new(options, now);
+        engine.declare(&HashMap::new());
+        engine
+    }
+
     /// Makes the queues that broker.xml declares.
     fn declare(&mut self, ids: &HashMap<Box<str>, u64>) {
         for address in self.options.addresses.clone() {

@@ -165,7 +165,7 @@ impl Engine {
 
     fn join(&mut self, key: ConsumerKey, name: &SubscriptionName, queue: QueueKey, grant: Rc<Grant>) {
         let client = &mut self.clients[key.index()];
-        client.subscriptions.insert(name.clone(), Subscribed::Member(queue, grant.clone()));
+        client.subscriptions.insert(name.clone(), Subscribed::Member(queue));
         if !client.memberships.contains(&queue) {
             client.memberships.push(queue);
         }
@@ -225,14 +225,14 @@ impl Engine {
             Subscribed::Own(binding) => {
                 self.router.unbind(binding);
             }
-            Subscribed::Member(queue, _) => self.leave(key, queue),
+            Subscribed::Member(queue) => self.leave(key, queue),
         }
         true
     }
 
     fn leave(&mut self, key: ConsumerKey, queue: QueueKey) {
         let client = &mut self.clients[key.index()];
-        let is_member = |subscribed: &Subscribed| matches!(subscribed, Subscribed::Member(other, _) if *other == queue);
+        let is_member = |subscribed: &Subscribed| matches!(subscribed, Subscribed::Member(other) if *other == queue);
         if client.subscriptions.values().any(is_member) {
             return;
         }

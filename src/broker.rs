@@ -1,0 +1,214 @@
+//! The composition root: an instance's files become a running broker. Only this module names implementations.
+
+mod failure;
+mod files;
+mod logging;
+mod wiring;
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::LocalSet;
+
+use crate::config::Config;
+use crate::engine::{Engine, guard};
+use crate::management::control;
+use crate::management::log::LogHandle;
+use crate::net::{Clock, Listener, Reactor, Stopped};
+use crate::security::SecurityManager;
+use crate::store::{Completion, Journal, Options as JournalOptions, RocksDbJournal};
+
+pub use failure::Failure;
+pub use files::Files;
+
+/// Exit code of a panic outside of protocol sessions.
+const EXIT_PANIC: i32 = 71;
+
+/// The directory of one broker: `etc/`, `data/`, `log/`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    pub root: PathBuf,
+}
+
+impl Instance {
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    pub fn etc(&self) -> PathBuf {
+        self.root.join("etc")
+    }
+
+    /// Where data is kept unless broker.xml says otherwise.
+    pub fn data(&self) -> PathBuf {
+        self.root.join("data")
+    }
+
+    pub fn log(&self) -> PathBuf {
+        self.root.join("log")
+    }
+
+    /// The data directory that a configuration means: the one that holds the journal's.
+    fn data_of(&self, config: &Config) -> PathBuf {
+        let journal = self.root.join(&config.journal_directory);
+        journal.parent().map_or_else(|| self.data(), Path::to_path_buf)
+    }
+}
+
+/// Runs the instance's broker until a signal stops it.
+///
+/// # Errors
+/// The files are wrong, something cannot be opened, or the journal failed.
+pub fn run(instance: &Instance) -> Result<(), Failure> {
+    run_with(instance, None)
+}
+
+/// Runs the broker with a security manager of one's own in place of that of login.config.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with(instance: &Instance, security: Option<Arc<dyn SecurityManager>>) -> Result<(), Failure> {
+    let started = Instant::now();
+    let files = Files::load(instance)?;
+    let log = logging::install(instance, &files)?;
+    abort_on_panic();
+    let result = run_logged(instance, files, security, &log, started);
+    if let Err(failure) = &result {
+        tracing::error!("{failure}");
+    }
+    log.flush();
+    result
+}
+
+fn run_logged(
+    instance: &Instance,
+    files: Files,
+    security: Option<Arc<dyn SecurityManager>>,
+    log: &Arc<LogHandle>,
+    started: Instant,
+) -> Result<(), Failure> {
+    for warning in &files.config.warnings {
+        if warning.severe { tracing::error!("{warning}") } else { tracing::warn!("{warning}") }
+    }
+    tracing::info!("AMQ221000: Message broker {} is starting from {}", files.config.name, instance.root.display());
+    let security = match security {
+        Some(security) => security,
+        None => wiring::security(instance, &files)?,
+    };
+    let (sender, completions) = unbounded_channel();
+    let journal = open_journal(instance, &files.config, sender)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Runtime)?;
+    let serve = serve(instance, files, security, journal, completions, log.clone(), started);
+    let stopped = LocalSet::new().block_on(&runtime, serve)?;
+    match stopped {
+        Stopped::Asked => {
+            tracing::info!("AMQ221002: Message broker stopped, uptime {} s", started.elapsed().as_secs());
+            Ok(())
+        }
+        Stopped::Journal(error) => Err(Failure::JournalWrite(error)),
+    }
+}
+
+fn open_journal(
+    instance: &Instance,
+    config: &Config,
+    sender: tokio::sync::mpsc::UnboundedSender<Completion>,
+) -> Result<Option<Box<dyn Journal>>, Failure> {
+    if !config.persistence_enabled {
+        return Ok(None);
+    }
+    let mut options = JournalOptions::new(instance.data_of(config));
+    options.sync = config.journal_datasync && config.journal_sync_non_transactional;
+    // The receiver is gone only when the broker stops.
+    let notify = Box::new(move |completion| drop(sender.send(completion)));
+    Ok(Some(Box::new(RocksDbJournal::open(options, notify).map_err(Failure::Journal)?)))
+}
+
+async fn serve(
+    instance: &Instance,
+    files: Files,
+    security: Arc<dyn SecurityManager>,
+    mut journal: Option<Box<dyn Journal>>,
+    completions: UnboundedReceiver<Completion>,
+    log: Arc<LogHandle>,
+    started: Instant,
+) -> Result<Stopped, Failure> {
+    let clock = Clock::start();
+    let options = wiring::engine_options(&files.config, journal.is_some())?;
+    let engine = match &mut journal {
+        Some(journal) => {
+            let (engine, found) = Engine::recover(options, clock.now(), journal.as_mut()).map_err(Failure::Journal)?;
+            tracing::info!(
+                "Recovered {} clients, {} subscriptions, {} queued and {} retained messages",
+                found.clients,
+                found.subscriptions,
+                found.messages,
+                found.retained
+            );
+            engine
+        }
+        None => Engine::declared(options, clock.now()),
+    };
+    let reactor = Reactor::new(engine, journal, security, clock);
+    let listeners = open_listeners(&files.config).await?;
+    let data = instance.data_of(&files.config);
+    std::fs::create_dir_all(&data).map_err(|error| Failure::file(&data, error))?;
+    let socket = control::socket_path(&data);
+    reactor.open_control(&socket).map_err(|error| Failure::file(&socket, error))?;
+    announce(&listeners, started);
+    for listener in listeners {
+        tokio::task::spawn_local(listener.run(Rc::clone(&reactor)));
+    }
+    tokio::task::spawn_local(logging::watch(instance.clone(), log));
+    let stopped = reactor.run(completions, stop_signal()?).await;
+    // It may be gone already; the next start removes it in any case.
+    let _ = std::fs::remove_file(&socket);
+    Ok(stopped)
+}
+
+async fn open_listeners(config: &Config) -> Result<Vec<Listener>, Failure> {
+    let mut listeners = Vec::new();
+    for acceptor in &config.acceptors {
+        let at = format!("{}:{}", acceptor.host, acceptor.port);
+        let listener = Listener::open(wiring::acceptor(acceptor, config.wildcards)).await;
+        listeners.push(listener.map_err(|error| Failure::Listen { acceptor: acceptor.name.clone(), at, error })?);
+    }
+    Ok(listeners)
+}
+
+fn announce(listeners: &[Listener], started: Instant) {
+    for listener in listeners {
+        let host = &listener.acceptor().host;
+        tracing::info!("AMQ221020: Started EPOLL Acceptor at {host}:{} for protocols [MQTT]", listener.port());
+    }
+    tracing::info!("AMQ221007: Server is now active");
+    tracing::info!("AMQ221001: artemis-rs {}, started in {:?}", env!("CARGO_PKG_VERSION"), started.elapsed());
+}
+
+/// Comes when the process is asked to stop.
+fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Runtime)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Runtime)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Ends the process at a panic that leaves the broker's state in doubt.
+fn abort_on_panic() {
+    let inner = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if guard::is_contained() {
+            tracing::error!("fault in a protocol session, its connection ends: {panic}");
+        } else {
+            inner(panic);
+            std::process::exit(EXIT_PANIC);
+        }
+    }));
+}

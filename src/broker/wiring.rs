@@ -1,0 +1,172 @@
+//! From configuration to what each module is told.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::files::{lookup, read};
+use super::{Failure, Files, Instance};
+use crate::config::login::{self, LoginKind};
+use crate::config::{self, Config, KeepAlive, PermissionType, SessionExpiry, properties};
+use crate::core::address::Syntax;
+use crate::core::settings::Hierarchy;
+use crate::engine::{DeclaredAddress, Options, Security};
+use crate::net::Acceptor;
+use crate::protocol::Expiry;
+use crate::protocol::mqtt::{self, MqttSession, topic::Translation};
+use crate::security::{
+    Flag, GuestLogin, GuestOptions, LoginChain, LoginModule, OpenSecurity, Permission, PropertiesLogin,
+    PropertiesOptions, RoleTable, SecurityManager, SecuritySetting,
+};
+
+/// Connections that wait to be accepted, unless the acceptor says otherwise.
+const BACKLOG: u32 = 1024;
+
+/// The limit of queued messages, where broker.xml names none.
+const QUEUED_BYTES_MAX: usize = 1 << 30;
+
+/// What the engine is told.
+pub fn engine_options(config: &Config, is_durable: bool) -> Result<Options, Failure> {
+    let seed = getrandom::u64().map_err(|error| Failure::Runtime(std::io::Error::other(error.to_string())))?;
+    Ok(Options {
+        syntax: config.wildcards,
+        seed,
+        is_durable,
+        settle_ms: config.journal_buffer_timeout_ns.div_ceil(1_000_000),
+        session_scan_ms: config.mqtt_session_scan_interval_ms.max(1),
+        expiry_scan_ms: config.message_expiry_scan_period_ms,
+        queued_bytes_max: config.global_max_size.map_or(QUEUED_BYTES_MAX, |bytes| bytes as usize),
+        addresses: config.addresses.iter().map(declared).collect(),
+        address_settings: config.address_settings.clone(),
+        security: config.security_enabled.then(|| permissions(config)),
+    })
+}
+
+fn declared(address: &config::AddressDeclaration) -> DeclaredAddress {
+    let queues = address.anycast.iter().chain(&address.multicast).flatten();
+    DeclaredAddress {
+        name: address.name.as_str().into(),
+        is_anycast: address.anycast.is_some(),
+        is_multicast: address.multicast.is_some(),
+        queues: queues.map(|queue| (queue.name.as_str().into(), queue.durable)).collect(),
+    }
+}
+
+fn permissions(config: &Config) -> Security {
+    let mut roles = RoleTable::new();
+    let mut settings = Hierarchy::new(config.wildcards);
+    for (pattern, written) in config.security_settings.iter() {
+        let mut setting = SecuritySetting::new();
+        for (name, kind) in PermissionType::ALL {
+            let Some(permission) = Permission::from_name(name) else { continue };
+            for role in written.roles(kind) {
+                setting.grant(permission, roles.intern(role));
+            }
+        }
+        settings.insert(pattern, Rc::new(setting));
+    }
+    Security { roles, settings }
+}
+
+/// What a listening socket is told.
+pub fn acceptor(config: &config::Acceptor, syntax: Syntax) -> Acceptor {
+    let limits = Rc::new(limits(&config.mqtt, syntax));
+    let size = |bytes: Option<usize>| bytes.and_then(|bytes| u32::try_from(bytes).ok());
+    Acceptor {
+        name: config.name.as_str().into(),
+        host: config.host.clone(),
+        port: config.port,
+        backlog: config.backlog.unwrap_or(BACKLOG),
+        no_delay: config.tcp_no_delay,
+        send_buffer: size(config.tcp_send_buffer),
+        receive_buffer: size(config.tcp_receive_buffer),
+        connections_max: config.connections_allowed,
+        handshake_ms: config.handshake_timeout_ms.unwrap_or(0),
+        message_max: config.mqtt.maximum_packet_size.map_or(usize::MAX, |bytes| bytes as usize + 5),
+        session: Box::new(move || Box::new(MqttSession::new(limits.clone()))),
+    }
+}
+
+fn limits(config: &config::Mqtt, syntax: Syntax) -> mqtt::Limits {
+    mqtt::Limits {
+        default_expiry: match config.default_session_expiry {
+            SessionExpiry::Never => Expiry::NEVER,
+            SessionExpiry::Seconds(seconds) => Expiry(seconds),
+        },
+        default_expiry_for_v5: config.default_session_expiry_is_explicit,
+        receive_maximum: config.receive_maximum,
+        topic_alias_maximum: config.topic_alias_maximum,
+        maximum_packet_size: config.maximum_packet_size,
+        keep_alive: match config.server_keep_alive {
+            KeepAlive::Client => mqtt::KeepAlive::Client,
+            KeepAlive::Off => mqtt::KeepAlive::Off,
+            KeepAlive::AtMost(seconds) => mqtt::KeepAlive::AtMost(seconds),
+        },
+        close_on_refused_publish: config.close_on_publish_authorization_failure,
+        may_take_over: config.allow_link_stealing,
+        in_flight_maximum: config.default_maximum_in_flight,
+        translation: Translation::new(syntax),
+    }
+}
+
+/// The security manager that login.config describes.
+pub fn security(instance: &Instance, files: &Files) -> Result<Arc<dyn SecurityManager>, Failure> {
+    if !files.config.security_enabled {
+        return Ok(Arc::new(OpenSecurity));
+    }
+    let path = instance.etc().join("login.config");
+    let lookup = |name: &str| lookup(instance, name);
+    let login = login::load("login.config", &read(&path)?, &lookup).map_err(Failure::Config)?;
+    for warning in &login.warnings {
+        tracing::warn!("{warning}");
+    }
+    let mut modules: Vec<(Flag, Box<dyn LoginModule>)> = Vec::new();
+    for module in login.modules {
+        modules.push((flag(module.flag), login_module(instance, module.kind)?));
+    }
+    Ok(Arc::new(LoginChain::new(modules)))
+}
+
+fn flag(flag: login::Flag) -> Flag {
+    match flag {
+        login::Flag::Required => Flag::Required,
+        login::Flag::Requisite => Flag::Requisite,
+        login::Flag::Sufficient => Flag::Sufficient,
+        login::Flag::Optional => Flag::Optional,
+    }
+}
+
+fn login_module(instance: &Instance, kind: LoginKind) -> Result<Box<dyn LoginModule>, Failure> {
+    match kind {
+        LoginKind::Guest { user, role, credentials_invalidate } => {
+            Ok(Box::new(GuestLogin::new(GuestOptions { user, role, credentials_invalidate })))
+        }
+        LoginKind::Properties { users, roles, .. } => {
+            let pairs = |file: &str| -> Result<Vec<(String, String)>, Failure> {
+                let text = read(&instance.etc().join(file))?;
+                Ok(properties::parse(&text).into_iter().map(|property| (property.key, property.value)).collect())
+            };
+            let options = PropertiesOptions { users: pairs(&users)?, roles: pairs(&roles)? };
+            if options.users.is_empty() {
+                // Nobody can log in by this module; a guest module may let others in.
+                return Ok(Box::new(NoUsers));
+            }
+            let file = instance.etc().join(&users);
+            let login = PropertiesLogin::new(options);
+            Ok(Box::new(login.map_err(|error| Failure::Setting { file, message: error.to_string() })?))
+        }
+    }
+}
+
+/// A users file without a user.
+#[derive(Debug)]
+struct NoUsers;
+
+#[async_trait::async_trait]
+impl LoginModule for NoUsers {
+    async fn login(
+        &self,
+        _request: &crate::security::AuthenticationRequest,
+    ) -> Result<Option<crate::security::Authenticated>, crate::security::Denied> {
+        Err(crate::security::Denied::BadCredentials)
+    }
+}

@@ -1,0 +1,89 @@
+//! The command line: one file per command, one row of [`Command`] each.
+
+mod address;
+mod check;
+mod create;
+mod failure;
+mod instance;
+mod mask;
+mod query;
+mod queue;
+mod run;
+mod terminal;
+mod user;
+mod version;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use self::failure::Failure;
+
+#[derive(Debug, Parser)]
+#[command(name = "artemis-rs", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Run),
+    Create(create::Create),
+    Check(check::Check),
+    #[command(subcommand)]
+    Address(address::Address),
+    #[command(subcommand)]
+    Queue(queue::Queue),
+    #[command(subcommand)]
+    User(user::User),
+    Mask(mask::Mask),
+    Version(version::Version),
+}
+
+impl Command {
+    fn execute(self) -> Result<(), Failure> {
+        match self {
+            Self::Run(run) => run.execute(),
+            Self::Create(create) => create.execute(),
+            Self::Check(check) => check.execute(),
+            Self::Address(address) => address.execute(),
+            Self::Queue(queue) => queue.execute(),
+            Self::User(user) => user.execute(),
+            Self::Mask(mask) => mask.execute(),
+            Self::Version(version) => version.execute(),
+        }
+    }
+}
+
+/// Does what the arguments of the process say.
+pub fn main() -> ExitCode {
+    match Cli::parse().command.execute() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn artemis_spellings_and_ours_are_the_same() {
+        let parse = |arguments: &str| Cli::try_parse_from(arguments.split(' ')).map(|cli| format!("{cli:?}"));
+        for (artemis, ours) in [
+            ("a queue stat --queueName x --maxRows 5", "a queue stat --queue-name x --max-rows 5"),
+            ("a user add --user-command-user x", "a user add x"),
+            ("a mask --hash x", "a mask x"),
+        ] {
+            assert_eq!(parse(artemis).unwrap(), parse(ours).unwrap(), "{artemis}");
+        }
+    }
+}

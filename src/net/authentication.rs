@@ -1,0 +1,76 @@
+//! Asks the security manager, outside the engine.
+
+use futures_util::FutureExt;
+use std::rc::Rc;
+
+use super::reactor::Reactor;
+use crate::engine::Authentication;
+use crate::protocol::Denial;
+use crate::security::{Authenticated, AuthenticationRequest, Denied, Secret};
+
+/// Authentications under way at a time; more are told that the broker is busy.
+const AUTHENTICATIONS_MAX: usize = 1024;
+
+type Answer = Result<(String, Vec<String>, Option<String>), Denial>;
+
+/// Begins to authenticate; the engine gets the answer.
+pub fn begin(reactor: &Rc<Reactor>, authentication: Authentication) {
+    if reactor.authenticating.get() >= AUTHENTICATIONS_MAX {
+        return answer(reactor, &authentication, Err(Denial::Busy));
+    }
+    let request = request(&authentication);
+    if request.password.is_none() {
+        // Nothing is hashed: mostly answered at once.
+        let security = reactor.security.clone();
+        if let Some(result) = security.authenticate(&request).now_or_never() {
+            return answer(reactor, &authentication, translate(result, &authentication));
+        }
+    }
+    reactor.authenticating.set(reactor.authenticating.get() + 1);
+    let reactor = reactor.clone();
+    tokio::task::spawn_local(async move {
+        let security = reactor.security.clone();
+        let runtime = tokio::runtime::Handle::current();
+        let work = move || runtime.block_on(security.authenticate(&request));
+        let result = tokio::task::spawn_blocking(work).await.unwrap_or(Err(Denied::Unavailable));
+        reactor.authenticating.set(reactor.authenticating.get() - 1);
+        answer(&reactor, &authentication, translate(result, &authentication));
+    });
+}
+
+fn request(authentication: &Authentication) -> AuthenticationRequest {
+    let asked = &authentication.request;
+    let mut request = AuthenticationRequest::new(asked.protocol, asked.client_id.clone());
+    request.username.clone_from(&asked.username);
+    request.password = asked.password.clone().map(Secret::new);
+    request.acceptor = authentication.peer.acceptor.to_string();
+    request.remote_address.clone_from(&authentication.peer.address);
+    request
+}
+
+fn translate(result: Result<Authenticated, Denied>, authentication: &Authentication) -> Answer {
+    match result {
+        Ok(authenticated) => {
+            let principal = authenticated.principal;
+            Ok((principal.user, principal.roles, authenticated.client_id))
+        }
+        Err(denied) => {
+            let user = authentication.request.username.as_deref().unwrap_or_default();
+            let remote = &authentication.peer.address;
+            tracing::warn!("AMQ229031: Unable to validate user from {remote}. Username: {user}");
+            Err(match denied {
+                Denied::BadCredentials => Denial::BadCredentials,
+                Denied::NotAuthorized => Denial::NotAuthorized,
+                Denied::InvalidClientId => Denial::InvalidClientId,
+                _ => Denial::Unavailable,
+            })
+        }
+    }
+}
+
+fn answer(reactor: &Rc<Reactor>, authentication: &Authentication, answer: Answer) {
+    let key = authentication.connection;
+    reactor.engine.borrow_mut().authenticated(reactor.now(), key, authentication.number, answer);
+    reactor.resume(key);
+    reactor.wake();
+}

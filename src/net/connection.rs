@@ -1,0 +1,143 @@
+//! One TCP connection: its socket read into the shared buffer, its output written as the reactor says.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+use super::acceptor::Place;
+use super::reactor::{Link, Reactor};
+use crate::engine::{ConnectionKey, Peer};
+use crate::protocol::Session;
+use crate::protocol::output::Output;
+
+/// Pieces of one vectored write.
+const SLICES: usize = 64;
+
+/// What the socket's task woke up for.
+enum Woken {
+    /// So many bytes are in the shared buffer; none is the end.
+    Read(io::Result<usize>),
+    /// Bytes left over may be worked on again.
+    Resumed,
+    /// The engine has ended the connection.
+    Ended,
+}
+
+/// Serves a connection from its first bytes to its end.
+pub async fn run(
+    reactor: Rc<Reactor>,
+    session: Box<dyn Session>,
+    peer: Rc<Peer>,
+    stream: TcpStream,
+    first: Vec<u8>,
+    place: Place,
+) {
+    let (read, write) = stream.into_split();
+    let link = Rc::new(Link::socket(write));
+    let key = reactor.connect(session, peer, link.clone());
+    serve(&reactor, key, &link, read, first).await;
+    reactor.disconnect(key);
+    drop(place);
+}
+
+async fn serve(reactor: &Reactor, key: ConnectionKey, link: &Link, mut read: OwnedReadHalf, mut left: Vec<u8>) {
+    let mut is_offered = false;
+    loop {
+        if !left.is_empty() && !is_offered {
+            let used = reactor.receive(key, &left);
+            left.drain(..used);
+            shrink(&mut left);
+        }
+        is_offered = true;
+        let woken = poll_fn(|cx| poll(reactor, key, link, &mut read, cx)).await;
+        match woken {
+            Woken::Ended => return,
+            Woken::Resumed => is_offered = false,
+            Woken::Read(Ok(0)) | Woken::Read(Err(_)) => return,
+            Woken::Read(Ok(count)) => {
+                let buffer = reactor.buffer.borrow();
+                let read = &buffer[..count];
+                if left.is_empty() {
+                    let used = reactor.receive(key, read);
+                    left.extend_from_slice(&read[used..]);
+                } else {
+                    left.extend_from_slice(read);
+                    let used = reactor.receive(key, &left);
+                    left.drain(..used);
+                    shrink(&mut left);
+                }
+            }
+        }
+    }
+}
+
+/// An idle connection keeps no buffer.
+fn shrink(left: &mut Vec<u8>) {
+    if left.is_empty() {
+        *left = Vec::new();
+    }
+}
+
+fn poll(
+    reactor: &Reactor,
+    key: ConnectionKey,
+    link: &Link,
+    read: &mut OwnedReadHalf,
+    cx: &mut Context<'_>,
+) -> Poll<Woken> {
+    link.remember(cx.waker());
+    if link.has_room_to_wait_for() {
+        if let Some(write) = link.write_half() {
+            while let Poll::Ready(ready) = write.as_ref().poll_write_ready(cx) {
+                if ready.is_err() {
+                    return Poll::Ready(Woken::Ended);
+                }
+                reactor.write_again(key);
+                if !link.has_room_to_wait_for() {
+                    break;
+                }
+            }
+        }
+    }
+    if link.is_finished() {
+        return Poll::Ready(Woken::Ended);
+    }
+    if reactor.is_waiting(key) {
+        link.mark_paused();
+        return Poll::Pending;
+    }
+    if link.take_paused() {
+        return Poll::Ready(Woken::Resumed);
+    }
+    let mut shared = reactor.buffer.borrow_mut();
+    let mut buffer = ReadBuf::new(&mut shared[..]);
+    match Pin::new(read).poll_read(cx, &mut buffer) {
+        Poll::Pending => Poll::Pending,
+        Poll::Ready(result) => Poll::Ready(Woken::Read(result.map(|()| buffer.filled().len()))),
+    }
+}
+
+/// Writes what the socket takes; false if the socket is broken.
+pub fn write(half: &OwnedWriteHalf, out: &mut Output) -> bool {
+    while !out.is_empty() {
+        let written = match out.contiguous() {
+            Some(bytes) => half.try_write(bytes),
+            None => {
+                let mut slices = [IoSlice::new(&[]); SLICES];
+                let count = out.slices(&mut slices);
+                half.try_write_vectored(&slices[..count])
+            }
+        };
+        match written {
+            Ok(count) => out.advance(count),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
+            Err(_) => return false,
+        }
+    }
+    true
+}

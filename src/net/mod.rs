@@ -1,0 +1,15 @@
+//! Sockets: one thread, one current-thread runtime, the engine in its midst. Connections that are ready are read one
+//! after the other; then every connection that got something is written once.
+
+mod acceptor;
+mod authentication;
+mod clock;
+mod control;
+mod connection;
+mod prefixed;
+mod reactor;
+mod websocket;
+
+pub use acceptor::{Acceptor, Listener};
+pub use clock::Clock;
+pub use reactor::{Reactor, Stopped};

@@ -1,0 +1,332 @@
+//! The engine among its sockets: who is told what when, and when what is written.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{Instant, Sleep};
+
+use super::{Clock, authentication, connection};
+use crate::core::id::Ticket;
+use crate::engine::{ConnectionKey, Engine, Peer};
+use crate::protocol::Session;
+use crate::security::SecurityManager;
+use crate::store::{Completion, Journal};
+
+/// Bytes read from one socket at a time.
+const READ_MAX: usize = 256 * 1024;
+
+/// Rounds of writing in one tick: a client that is written to can take more, and so on.
+const ROUNDS_MAX: usize = 16;
+
+/// How long the last bytes to clients are waited for at the end.
+const STOP_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Why the reactor came to its end.
+#[derive(Debug)]
+pub enum Stopped {
+    /// It was told to.
+    Asked,
+    /// The journal failed: nothing that is not durable yet may be acknowledged any more.
+    Journal(String),
+}
+
+/// The engine, its sockets and its journal.
+pub struct Reactor {
+    pub(super) engine: RefCell<Engine>,
+    journal: RefCell<Option<Box<dyn Journal>>>,
+    links: RefCell<Vec<Option<Rc<Link>>>>,
+    pub(super) buffer: RefCell<Box<[u8]>>,
+    pub(super) security: Arc<dyn SecurityManager>,
+    pub(super) authenticating: Cell<usize>,
+    wake: Notify,
+    is_woken: Cell<bool>,
+    clock: Clock,
+}
+
+/// The reactor's hold on a connection.
+pub struct Link {
+    /// Absent for a WebSocket, whose task writes.
+    write: Option<OwnedWriteHalf>,
+    waker: RefCell<Option<Waker>>,
+    /// Output waits until the socket takes more.
+    is_blocked: Cell<bool>,
+    is_finished: Cell<bool>,
+    is_paused: Cell<bool>,
+}
+
+impl Link {
+    pub fn socket(write: OwnedWriteHalf) -> Self {
+        Self { write: Some(write), ..Self::other() }
+    }
+
+    /// For a transport that takes its output itself when woken.
+    pub fn other() -> Self {
+        Self {
+            write: None,
+            waker: RefCell::default(),
+            is_blocked: Cell::new(false),
+            is_finished: Cell::new(false),
+            is_paused: Cell::new(false),
+        }
+    }
+
+    pub fn write_half(&self) -> Option<&OwnedWriteHalf> {
+        self.write.as_ref()
+    }
+
+    pub fn remember(&self, waker: &Waker) {
+        let mut kept = self.waker.borrow_mut();
+        if !kept.as_ref().is_some_and(|kept| kept.will_wake(waker)) {
+            *kept = Some(waker.clone());
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    pub fn has_room_to_wait_for(&self) -> bool {
+        self.is_blocked.get()
+    }
+
+    pub fn is_finished(&self) -> bool {
+        self.is_finished.get()
+    }
+
+    pub fn mark_paused(&self) {
+        self.is_paused.set(true);
+    }
+
+    pub fn take_paused(&self) -> bool {
+        self.is_paused.replace(false)
+    }
+}
+
+impl Reactor {
+    pub fn new(
+        engine: Engine,
+        journal: Option<Box<dyn Journal>>,
+        security: Arc<dyn SecurityManager>,
+        clock: Clock,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            engine: RefCell::new(engine),
+            journal: RefCell::new(journal),
+            links: RefCell::default(),
+            buffer: RefCell::new(vec![0; READ_MAX].into()),
+            security,
+            authenticating: Cell::new(0),
+            wake: Notify::new(),
+            is_woken: Cell::new(false),
+            clock,
+        })
+    }
+
+    pub(super) fn connect(&self, session: Box<dyn Session>, peer: Rc<Peer>, link: Rc<Link>) -> ConnectionKey {
+        let key = self.engine.borrow_mut().connect(self.clock.now(), session, peer);
+        let mut links = self.links.borrow_mut();
+        if links.len() <= key.index() {
+            links.resize(key.index() + 1, None);
+        }
+        links[key.index()] = Some(link);
+        self.wake();
+        key
+    }
+
+    /// Gives input to the engine; the answer leaves with the tick.
+    pub(super) fn receive(&self, key: ConnectionKey, input: &[u8]) -> usize {
+        let used = self.engine.borrow_mut().receive(self.clock.now(), key, input);
+        self.wake();
+        used
+    }
+
+    pub(super) fn disconnect(&self, key: ConnectionKey) {
+        let mut engine = self.engine.borrow_mut();
+        engine.disconnect(self.clock.now(), key);
+        engine.forget(key);
+        self.links.borrow_mut()[key.index()] = None;
+        self.wake();
+    }
+
+    pub(super) fn is_waiting(&self, key: ConnectionKey) -> bool {
+        self.engine.borrow().is_waiting(key)
+    }
+
+    pub(super) fn now(&self) -> crate::core::id::Time {
+        self.clock.now()
+    }
+
+    /// There is something to write, or to look at.
+    pub(super) fn wake(&self) {
+        if !self.is_woken.replace(true) {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Lets a connection's task go on.
+    pub(super) fn resume(&self, key: ConnectionKey) {
+        if let Some(Some(link)) = self.links.borrow().get(key.index()) {
+            link.wake();
+        }
+    }
+
+    /// The socket takes more.
+    pub(super) fn write_again(&self, key: ConnectionKey) {
+        self.write(key);
+        self.wake();
+    }
+
+    fn write(&self, key: ConnectionKey) {
+        let link = self.links.borrow().get(key.index()).cloned().flatten();
+        let mut engine = self.engine.borrow_mut();
+        let Some(link) = link else { return };
+        let is_ended = engine.is_ended(key);
+        let Some(out) = engine.output(key) else { return };
+        match &link.write {
+            Some(half) => {
+                let works = connection::write(half, out);
+                link.is_blocked.set(!out.is_empty() && works);
+                if !works || is_ended && out.is_empty() {
+                    link.is_finished.set(true);
+                }
+                if link.is_blocked.get() || link.is_finished.get() {
+                    link.wake();
+                }
+            }
+            None => {
+                link.is_finished.set(is_ended);
+                link.wake();
+            }
+        }
+        engine.written(key);
+    }
+
+    pub(super) fn has_output(&self, key: ConnectionKey) -> bool {
+        self.engine.borrow_mut().output(key).is_some_and(|out| !out.is_empty())
+    }
+
+    /// Takes the output of a connection that writes itself.
+    pub(super) fn take_output(&self, key: ConnectionKey) -> bytes::Bytes {
+        let mut engine = self.engine.borrow_mut();
+        let bytes = engine.output(key).map(crate::protocol::output::Output::take).unwrap_or_default();
+        engine.written(key);
+        drop(engine);
+        self.wake();
+        bytes
+    }
+
+    /// Runs until it is told to stop, or the journal fails.
+    pub async fn run(
+        self: &Rc<Self>,
+        mut completions: UnboundedReceiver<Completion>,
+        stop: impl Future<Output = ()>,
+    ) -> Stopped {
+        let mut stop = pin!(stop);
+        let mut sleep = pin!(tokio::time::sleep(Duration::ZERO));
+        loop {
+            self.set_alarm(sleep.as_mut());
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                completion = completions.recv() => {
+                    if let Some(Err(error)) = completion.map(|completion| self.complete(completion)) {
+                        return Stopped::Journal(error);
+                    }
+                }
+                () = self.wake.notified() => {}
+                () = &mut sleep => {}
+            }
+            self.is_woken.set(false);
+            self.tick();
+            if self.engine.borrow().has_more() {
+                self.wake();
+                tokio::task::yield_now().await;
+            }
+        }
+        self.stop(&mut completions).await
+    }
+
+    fn set_alarm(&self, sleep: std::pin::Pin<&mut Sleep>) {
+        let due = self.engine.borrow().next_due();
+        let at = due.map_or_else(|| Instant::now() + Duration::from_secs(3600), |due| self.clock.instant(due).into());
+        if sleep.deadline() != at {
+            sleep.reset(at);
+        }
+    }
+
+    fn complete(&self, completion: Completion) -> Result<(), String> {
+        match completion {
+            Completion::Committed { ticket, batch } => {
+                self.engine.borrow_mut().committed(self.clock.now(), Ticket(ticket), batch);
+                Ok(())
+            }
+            Completion::Failed { error } => Err(error),
+        }
+    }
+
+    fn tick(self: &Rc<Self>) {
+        self.engine.borrow_mut().advance(self.clock.now());
+        for _ in 0..ROUNDS_MAX {
+            let touched = self.engine.borrow_mut().take_touched();
+            if touched.is_empty() {
+                break;
+            }
+            for key in &touched {
+                self.write(*key);
+            }
+            self.engine.borrow_mut().give_touched(touched);
+        }
+        let authentications = self.engine.borrow_mut().take_authentications();
+        for request in authentications {
+            authentication::begin(self, request);
+        }
+        self.commit();
+    }
+
+    fn commit(&self) {
+        let batch = self.engine.borrow_mut().take_batch();
+        if let (Some((ticket, batch)), Some(journal)) = (batch, &mut *self.journal.borrow_mut()) {
+            journal.append(ticket.0, batch);
+        }
+    }
+
+    /// Says goodbye to all, writes what there is to write, closes the journal.
+    async fn stop(self: &Rc<Self>, completions: &mut UnboundedReceiver<Completion>) -> Stopped {
+        self.engine.borrow_mut().shut_down(self.clock.now());
+        let patience = Instant::now() + STOP_PATIENCE;
+        loop {
+            self.tick();
+            self.engine.borrow_mut().release_batch();
+            self.commit();
+            if !self.engine.borrow().is_writing() && (self.is_all_written() || Instant::now() > patience) {
+                break;
+            }
+            tokio::select! {
+                completion = completions.recv() => {
+                    if let Some(Err(error)) = completion.map(|completion| self.complete(completion)) {
+                        return Stopped::Journal(error);
+                    }
+                }
+                () = self.wake.notified() => self.is_woken.set(false),
+                () = tokio::time::sleep(Duration::from_millis(20)) => {}
+            }
+        }
+        match self.journal.borrow_mut().take().map(Journal::close) {
+            Some(Err(error)) => Stopped::Journal(error.to_string()),
+            _ => Stopped::Asked,
+        }
+    }
+
+    fn is_all_written(&self) -> bool {
+        self.links.borrow().iter().all(Option::is_none)
+    }
+}

@@ -1,0 +1,141 @@
+//! A WebSocket connection: frames carry the same bytes as a socket, with borders that mean nothing.
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{SinkExt, StreamExt};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
+
+use super::acceptor::{Acceptor, Place};
+use super::prefixed::Prefixed;
+use super::reactor::{Link, Reactor};
+use crate::engine::{ConnectionKey, Peer};
+
+/// Subprotocols that are spoken.
+const SUBPROTOCOLS: [&str; 2] = ["mqtt", "mqttv3.1"];
+
+/// Bytes of each of a connection's WebSocket buffers.
+const BUFFER: usize = 4 * 1024;
+
+/// Bytes of one frame.
+const FRAME_MAX: usize = 16 * 1024 * 1024;
+
+type Stream = WebSocketStream<Prefixed<TcpStream>>;
+
+/// What the connection's task woke up for.
+enum Woken {
+    Message(Option<Message>),
+    /// Output, or the end, or input may be worked on again.
+    Told,
+}
+
+/// Serves a connection that began with an HTTP request.
+pub async fn run(
+    reactor: Rc<Reactor>,
+    acceptor: Rc<Acceptor>,
+    peer: Rc<Peer>,
+    stream: TcpStream,
+    first: Bytes,
+    place: Place,
+) {
+    let limit = Duration::from_millis(if acceptor.handshake_ms == 0 { 10_000 } else { acceptor.handshake_ms });
+    let accepting = accept(Prefixed::new(first, stream), acceptor.message_max);
+    let Ok(Some(socket)) = tokio::time::timeout(limit, Box::pin(accepting)).await else {
+        tracing::debug!(remote = peer.address, "no WebSocket handshake");
+        return;
+    };
+    let link = Rc::new(Link::other());
+    let key = reactor.connect((acceptor.session)(), peer, link.clone());
+    serve(&reactor, key, &link, socket).await;
+    reactor.disconnect(key);
+    drop(place);
+}
+
+async fn accept(stream: Prefixed<TcpStream>, message_max: usize) -> Option<Stream> {
+    let config = WebSocketConfig::default()
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(0)
+        .max_write_buffer_size(usize::MAX)
+        .max_message_size(Some(message_max))
+        .max_frame_size(Some(message_max.min(FRAME_MAX)));
+    tokio_tungstenite::accept_hdr_async_with_config(stream, choose_subprotocol, Some(config)).await.ok()
+}
+
+/// Echoes the first subprotocol that is spoken here. A client that names none is served as well, as Artemis does; one
+/// that names only others is told so by the absence of the header.
+#[expect(clippy::result_large_err, reason = "the signature is the library's")]
+fn choose_subprotocol(request: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
+    let offered = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+    let offered = offered.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).map(str::trim);
+    let mut known = offered.filter_map(|offer| SUBPROTOCOLS.iter().find(|spoken| **spoken == offer));
+    if let Some(chosen) = known.next() {
+        response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(chosen)); // [MQTT-6.0.0-4]
+    }
+    Ok(response)
+}
+
+async fn serve(reactor: &Reactor, key: ConnectionKey, link: &Link, mut socket: Stream) {
+    let mut left = BytesMut::new();
+    let mut close = CloseCode::Normal;
+    loop {
+        if !left.is_empty() && !reactor.is_waiting(key) {
+            let used = reactor.receive(key, &left);
+            let _ = left.split_to(used);
+        }
+        match poll_fn(|cx| poll(reactor, key, link, &mut socket, cx)).await {
+            Woken::Message(Some(Message::Binary(bytes))) => left.extend_from_slice(&bytes), // [MQTT-6.0.0-2]
+            Woken::Message(Some(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+            Woken::Message(Some(Message::Text(_))) => {
+                close = CloseCode::Unsupported; // [MQTT-6.0.0-1]
+                break;
+            }
+            Woken::Message(Some(Message::Close(_)) | None) => break,
+            Woken::Told => {
+                link.take_paused();
+                let output = reactor.take_output(key);
+                if !output.is_empty() && socket.send(Message::Binary(output)).await.is_err() {
+                    break;
+                }
+                if link.is_finished() {
+                    break;
+                }
+            }
+        }
+    }
+    let frame = CloseFrame { code: close, reason: "".into() };
+    // The peer may be gone already.
+    let _ = tokio::time::timeout(Duration::from_secs(1), socket.close(Some(frame))).await;
+}
+
+fn poll(
+    reactor: &Reactor,
+    key: ConnectionKey,
+    link: &Link,
+    socket: &mut Stream,
+    cx: &mut std::task::Context<'_>,
+) -> Poll<Woken> {
+    link.remember(cx.waker());
+    if link.is_finished() || reactor.has_output(key) {
+        return Poll::Ready(Woken::Told);
+    }
+    if reactor.is_waiting(key) {
+        link.mark_paused();
+        return Poll::Pending;
+    }
+    if link.take_paused() {
+        return Poll::Ready(Woken::Told);
+    }
+    match socket.poll_next_unpin(cx) {
+        Poll::Pending => Poll::Pending,
+        Poll::Ready(message) => Poll::Ready(Woken::Message(message.and_then(Result::ok))),
+    }
+}
