@@ -1,6 +1,7 @@
 //! A multi-protocol message broker in the manner of Apache ActiveMQ Artemis.
 
 pub mod broker;
+pub mod cli;
 pub mod config;
 pub mod core;
 pub mod engine;

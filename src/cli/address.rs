@@ -62,7 +62,11 @@ fn as_json(address: &AddressReport) -> serde_json::Value {
 
 fn with_bindings(address: &AddressReport) -> String {
     let AddressReport { name, routing_types, bindings } = address;
-    visible(&format!("Address [name={name}, routingTypes={{{}}}, bindings={{{}}}]", routing_types.join(", "), bindings.join(", ")))
+    visible(&format!(
+        "Address [name={name}, routingTypes={{{}}}, bindings={{{}}}]",
+        routing_types.join(", "),
+        bindings.join(", ")
+    ))
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::fmt::Write as _;
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
-use std::{fmt::Write as _, io};
 
 use super::Failure;
 use super::terminal::{quoted, this_command};
-use crate::broker::Instance;
+use crate::broker::{Files, Instance};
 use crate::management::control::{Answer, Question, socket_path};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -13,13 +14,19 @@ const ANSWER_BYTES_MAX: u64 = 1 << 30;
 
 /// The answer of an instance's running broker.
 pub(super) fn ask(instance: &Instance, question: &Question) -> Result<Answer, Failure> {
-    let mut socket = UnixStream::connect(socket_path(&instance.data())).map_err(|error| absent(instance, &error))?;
+    let mut socket = UnixStream::connect(socket_path(&data_of(instance))).map_err(|error| absent(instance, &error))?;
     let line = exchange(&mut socket, question).map_err(|error| silent(instance, &error))?;
     match serde_json::from_slice(&line) {
         Ok(Answer::Unknown(reason)) => Err(Failure::new(format!("the broker does not answer this: {reason}"))),
         Ok(answer) => Ok(answer),
         Err(_) => Err(mismatch()),
     }
+}
+
+// A file that cannot be loaded any more may have been changed since the broker started.
+fn data_of(instance: &Instance) -> PathBuf {
+    let journal = Files::load(instance).ok().map(|files| instance.root.join(files.config.journal_directory));
+    journal.as_deref().and_then(Path::parent).map_or_else(|| instance.data(), Path::to_path_buf)
 }
 
 /// An answer that does not fit the question.

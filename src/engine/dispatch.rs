@@ -100,12 +100,12 @@ impl Engine {
         self.drop_expired(key);
         let committed = self.open.committed();
         let queue = &self.queues[key.index()].queue;
-        let Some(head) = queue.head() else { return Some(Stop::Empty) };
-        let guarantee = head.guarantee;
-        let has_number = head.handle.is_some();
         if queue.hold > committed {
             return Some(Stop::Held);
         }
+        let Some(head) = queue.head() else { return Some(Stop::Empty) };
+        let guarantee = head.guarantee;
+        let has_number = head.handle.is_some();
         if !has_number && !self.can_take(client, guarantee) {
             return Some(Stop::Idle);
         }

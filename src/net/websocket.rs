@@ -29,6 +29,9 @@ const BUFFER: usize = 4 * 1024;
 /// Bytes of one frame.
 const FRAME_MAX: usize = 16 * 1024 * 1024;
 
+/// How long a peer's closing frame is waited for.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
+
 type Stream = WebSocketStream<Prefixed<TcpStream>>;
 
 /// What the connection's task woke up for.
@@ -55,8 +58,11 @@ pub async fn run(
     };
     let link = Rc::new(Link::other());
     let key = reactor.connect((acceptor.session)(), peer, link.clone());
-    serve(&reactor, key, &link, socket).await;
+    let mut socket = socket;
+    let code = serve(&reactor, key, &link, &mut socket).await;
     reactor.disconnect(key);
+    // A peer that does not answer the closing frame is not waited for longer.
+    let _ = tokio::time::timeout(CLOSE_PATIENCE, close(socket, code)).await;
     drop(place);
 }
 
@@ -83,37 +89,42 @@ fn choose_subprotocol(request: &Request, mut response: Response) -> Result<Respo
     Ok(response)
 }
 
-async fn serve(reactor: &Reactor, key: ConnectionKey, link: &Link, mut socket: Stream) {
+/// Exchanges closing frames, whoever sent the first.
+async fn close(mut socket: Stream, code: Option<CloseCode>) {
+    if let Some(code) = code {
+        let frame = CloseFrame { code, reason: "".into() };
+        if socket.close(Some(frame)).await.is_err() {
+            return;
+        }
+    }
+    while let Some(Ok(_)) = socket.next().await {}
+}
+
+/// Serves until the end; gives back the code to close with, unless the peer has closed.
+async fn serve(reactor: &Reactor, key: ConnectionKey, link: &Link, socket: &mut Stream) -> Option<CloseCode> {
     let mut left = BytesMut::new();
-    let mut close = CloseCode::Normal;
     loop {
         if !left.is_empty() && !reactor.is_waiting(key) {
             let used = reactor.receive(key, &left);
             let _ = left.split_to(used);
         }
-        match poll_fn(|cx| poll(reactor, key, link, &mut socket, cx)).await {
+        match poll_fn(|cx| poll(reactor, key, link, socket, cx)).await {
             Woken::Message(Some(Message::Binary(bytes))) => left.extend_from_slice(&bytes), // [MQTT-6.0.0-2]
             Woken::Message(Some(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
-            Woken::Message(Some(Message::Text(_))) => {
-                close = CloseCode::Unsupported; // [MQTT-6.0.0-1]
-                break;
-            }
-            Woken::Message(Some(Message::Close(_)) | None) => break,
+            Woken::Message(Some(Message::Text(_))) => return Some(CloseCode::Unsupported), // [MQTT-6.0.0-1]
+            Woken::Message(Some(Message::Close(_)) | None) => return None,
             Woken::Told => {
                 link.take_paused();
                 let output = reactor.take_output(key);
                 if !output.is_empty() && socket.send(Message::Binary(output)).await.is_err() {
-                    break;
+                    return None;
                 }
                 if link.is_finished() {
-                    break;
+                    return Some(CloseCode::Normal);
                 }
             }
         }
     }
-    let frame = CloseFrame { code: close, reason: "".into() };
-    // The peer may be gone already.
-    let _ = tokio::time::timeout(Duration::from_secs(1), socket.close(Some(frame))).await;
 }
 
 fn poll(

@@ -32,9 +32,8 @@ pub fn version_of(frame: &[u8]) -> Option<Version> {
     if frame.first()? >> 4 != 1 {
         return None;
     }
-    let name = 1 + frame.iter().skip(1).take(4).position(|byte| byte & 0x80 == 0)? + 1;
-    let level = frame.get(name + 2 + usize::from(u16::from_be_bytes([*frame.get(name)?, *frame.get(name + 1)?])))?;
-    (*level == 5).then_some(Version::V5)
+    let header = 1 + frame.iter().skip(1).take(4).position(|byte| byte & 0x80 == 0)? + 1;
+    frame.get(header..)?.starts_with(b"\x00\x04MQTT\x05").then_some(Version::V5)
 }
 
 impl MqttSession {
