@@ -116,8 +116,8 @@ impl<T> Trie<T> {
         Some(value)
     }
 
-    /// Visits the values of all stored patterns that match the name. A pattern with a wildcard for any number of words
-    /// before its end can be visited more than once.
+    /// Visits the values of all stored patterns that match the name. Once there is a pattern with a wildcard for any
+    /// number of words before its end, values can be visited more than once.
     pub fn patterns_of<'t>(&'t self, name: &[&str], mut visit: impl FnMut(&'t T)) {
         let mut stack: SmallVec<[(u32, u32); 32]> = SmallVec::new();
         stack.push((ROOT, 0));
@@ -156,8 +156,7 @@ impl<T> Trie<T> {
         if node.single == NONE && node.any == NONE && node.first_child == NONE {
             return;
         }
-        // The end of the name was visited just above; from there only children matter.
-        stack.extend((depth..words as u32).map(|from| (any, from)));
+        stack.extend((depth..=words as u32).map(|from| (any, from)));
     }
 
     fn child(&self, parent: u32, word: &str) -> Option<u32> {

@@ -24,7 +24,7 @@ mod timer;
 mod will;
 
 #[cfg(test)]
-mod tests {}
+mod tests;
 
 use hashbrown::HashMap;
 use slab::Slab;

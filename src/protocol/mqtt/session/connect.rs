@@ -43,6 +43,9 @@ impl MqttSession {
         cx: &mut Context<'_>,
     ) -> Result<Option<Request<'static>>, Fault> {
         self.version = packet.version;
+        if packet.version != Version::V5 {
+            self.inbound.lift_maximum();
+        }
         let mut client_id = packet.client_id.to_owned();
         let assigned = client_id.is_empty();
         if assigned && !packet.clean_start && packet.version != Version::V5 || !self.accepts(packet) {

@@ -39,6 +39,11 @@ impl Inbound {
         }
     }
 
+    /// A client that cannot be told of a limit has none but the number of packet ids.
+    pub fn lift_maximum(&mut self) {
+        self.unacknowledged_max = usize::from(u16::MAX);
+    }
+
     pub fn restore(&mut self, received: Vec<(u16, Ticket)>) {
         self.received = received.into_iter().collect();
     }

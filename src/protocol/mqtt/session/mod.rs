@@ -93,8 +93,11 @@ impl MqttSession {
     }
 
     fn packet_limit(&self) -> usize {
-        let limit = self.limits.maximum_packet_size.map_or(usize::MAX, |bytes| bytes as usize);
-        if matches!(self.stage, Stage::Open) { limit } else { limit.min(CONNECT_MAX) }
+        match self.stage {
+            Stage::Open => self.limits.maximum_packet_size.map_or(usize::MAX, |bytes| bytes as usize),
+            // No client can know the acceptor's limit before it is let in.
+            _ => CONNECT_MAX,
+        }
     }
 
     /// Tells the peer what it did wrong, as its version allows, and ends.
