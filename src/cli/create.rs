@@ -146,7 +146,8 @@ fn access_notes(root: &Path, placeholders: &Placeholders) -> String {
         notes += "Everybody may log in";
         notes += if placeholders.users.is_empty() { ".\n" } else { ", also without the user's password.\n" };
     } else if placeholders.users.is_empty() {
-        notes += &format!("Nobody can log in before there is a user:  {} user add NAME\n", this_command());
+        let (command, shown) = (this_command(), quoted(root));
+        notes += &format!("Nobody can log in before there is a user:  {command} user add NAME --instance {shown}\n");
     }
     if ["127.0.0.1", "::1", "localhost"].contains(&placeholders.host.as_str()) {
         notes += "Only clients on this machine reach it. To let in others, ";

@@ -107,7 +107,7 @@ impl Engine {
         if client.is_durable {
             let record = client.record(self.queues[client.queue.index()].queue.id);
             let id = client.id;
-            self.open.write(|batch| batch.put_record(&Key::client(id), &record));
+            self.open.write_lazily(|batch| batch.put_record(&Key::client(id), &record));
         }
     }
 
@@ -157,7 +157,7 @@ impl Engine {
                         order: order as u64,
                         released: false,
                     };
-                    self.open.write(|batch| batch.put_record(&Key::outgoing(id, in_flight.handle), &record));
+                    self.open.write_lazily(|batch| batch.put_record(&Key::outgoing(id, in_flight.handle), &record));
                     self.clients[key.index()].recorded.push(in_flight.handle);
                 }
                 kept.push_back(in_flight);
@@ -174,7 +174,7 @@ impl Engine {
         // Numbers taken for what was never sent are free again.
         for entry in self.queues[own.index()].queue.heads_mut(usize::MAX) {
             if let Some(handle) = entry.handle.take() {
-                self.open.write(|batch| batch.delete_record(&Key::outgoing(id, handle)));
+                self.open.write_lazily(|batch| batch.delete_record(&Key::outgoing(id, handle)));
             }
         }
         self.clients[key.index()].resume = kept;

@@ -10,6 +10,9 @@ use crate::protocol::Token;
 use crate::store::record::{EntryRecord, Key, MessageRecord, Value};
 use crate::store::Batch;
 
+/// How long what nobody waits for waits for company.
+const LAZY_MS: u64 = 1000;
+
 /// A publish whose acknowledgement waits for the batch, or for nothing once all its entries are settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waiter {
@@ -46,6 +49,10 @@ pub struct OpenBatch {
     fixed: Batch,
     /// When the first of the records came in.
     since: Option<Time>,
+    /// Someone waits for what always has to be written.
+    is_urgent: bool,
+    /// Since when something waits to be written that nobody waits for.
+    lazy_since: Option<Time>,
     spare: Batch,
     /// Whether there is a journal at all.
     is_durable: bool,
@@ -62,6 +69,8 @@ impl OpenBatch {
             units: Vec::new(),
             fixed: Batch::new(),
             since: None,
+            is_urgent: false,
+            lazy_since: None,
             spare: Batch::new(),
             is_durable,
         }
@@ -80,12 +89,40 @@ impl OpenBatch {
         if self.is_durable { self.ticket } else { Ticket::NONE }
     }
 
-    /// Puts or deletes what always has to be written.
+    /// Puts or deletes what always has to be written, and soon.
     pub fn write(&mut self, change: impl FnOnce(&mut Batch)) -> Ticket {
         if self.is_durable {
             change(&mut self.fixed);
+            self.is_urgent = true;
         }
         self.ticket()
+    }
+
+    /// Puts or deletes what may be lost with the last second, and rides with the next batch.
+    pub fn write_lazily(&mut self, change: impl FnOnce(&mut Batch)) {
+        if self.is_durable {
+            change(&mut self.fixed);
+        }
+    }
+
+    /// When the batch is to be written; `None` if there is nothing to write. Records that receivers may yet settle are
+    /// given `settle_ms`, what nobody waits for a second.
+    pub fn due(&mut self, now: Time, settle_ms: u64) -> Option<Time> {
+        if self.is_empty() {
+            return None;
+        }
+        if let Some(since) = self.since {
+            return Some(since.after(settle_ms));
+        }
+        if self.is_urgent {
+            return Some(now);
+        }
+        Some(self.lazy_since.get_or_insert(now).after(LAZY_MS))
+    }
+
+    /// Bytes that wait to be written, roughly.
+    pub fn bytes(&self) -> usize {
+        self.fixed.bytes()
     }
 
     /// Adds an entry's record, and its message's if no other entry has brought it. `unit` ties the entries of one
@@ -183,11 +220,6 @@ impl OpenBatch {
         self.live == 0 && self.fixed.is_empty()
     }
 
-    /// Since when records wait that receivers may yet settle.
-    pub fn since(&self) -> Option<Time> {
-        self.since
-    }
-
     pub fn is_writing(&self) -> bool {
         self.is_writing
     }
@@ -208,6 +240,8 @@ impl OpenBatch {
         self.units.clear();
         self.live = 0;
         self.since = None;
+        self.is_urgent = false;
+        self.lazy_since = None;
         self.is_writing = true;
         let ticket = self.ticket;
         self.ticket = Ticket(ticket.0 + 1);

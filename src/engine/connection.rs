@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{Authentication, Engine, OUTPUT_MAX, guard};
+use super::{Authentication, Engine, OUTPUT_MAX, UNWRITTEN_MAX, guard};
 use crate::core::id::{ConsumerKey, Time};
 use crate::protocol::output::Output;
 use crate::protocol::{Closing, Context, Denial, Event, Request, Session};
@@ -136,9 +136,23 @@ impl Engine {
         used
     }
 
-    /// Whether the connection takes no input now.
+    /// Whether the connection takes no input now: its authentication is under way, it does not read its output, or the
+    /// journal lags behind.
     pub fn is_waiting(&self, key: ConnectionKey) -> bool {
-        self.connections.get(key.index()).is_none_or(|connection| connection.is_waiting || connection.is_ended)
+        self.is_overloaded()
+            || self.connections.get(key.index()).is_none_or(|connection| {
+                connection.is_waiting || connection.is_ended || connection.out.len() >= 2 * OUTPUT_MAX
+            })
+    }
+
+    /// Whether no connection is read, since the journal lags behind.
+    pub fn is_overloaded(&self) -> bool {
+        self.open.bytes() >= UNWRITTEN_MAX
+    }
+
+    /// Whether a client is let in on the connection.
+    pub fn is_open(&self, key: ConnectionKey) -> bool {
+        self.connections.get(key.index()).is_some_and(|connection| connection.client.is_some())
     }
 
     /// Whether the connection is over, but for what it has to write.
@@ -251,6 +265,7 @@ impl Engine {
     /// Tells every client that the broker stops, and ends all connections.
     pub fn shut_down(&mut self, now: Time) {
         self.now = self.now.max(now);
+        self.is_stopping = true;
         let keys: Vec<_> = self.connections.iter().map(|(place, _)| ConnectionKey(place as u32)).collect();
         for key in keys {
             self.kick(key, Closing::ShuttingDown, true);

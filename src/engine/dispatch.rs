@@ -225,7 +225,7 @@ impl Engine {
             if let Some(entry) = self.queue(key).settle(delivery) {
                 if let Some(handle) = entry.handle {
                     let id = self.clients[client.index()].id;
-                    self.open.write(|batch| batch.delete_record(&Key::outgoing(id, handle)));
+                    self.open.write_lazily(|batch| batch.delete_record(&Key::outgoing(id, handle)));
                 }
                 self.discard(id, &entry);
             }

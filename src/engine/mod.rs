@@ -57,6 +57,9 @@ pub const OUTPUT_MAX: usize = 1024 * 1024;
 /// Waiting messages without a guarantee in one queue; more are dropped.
 const FLEETING_MAX: usize = 10_000;
 
+/// Bytes that wait for the journal beyond which no connection is read.
+const UNWRITTEN_MAX: usize = 64 * 1024 * 1024;
+
 /// Steps of unfinished work taken in one go.
 const STEPS_PER_TICK: usize = 2_048;
 
@@ -83,6 +86,7 @@ pub struct Engine {
     held_queues: Vec<QueueKey>,
     /// Clients whose retained messages are not all sent yet.
     replaying: VecDeque<ConsumerKey>,
+    is_stopping: bool,
     next_message: u64,
     next_queue: u64,
     next_client: u64,
@@ -167,6 +171,7 @@ impl Engine {
             awaiting: VecDeque::new(),
             held_queues: Vec::new(),
             replaying: VecDeque::new(),
+            is_stopping: false,
             next_message: 1,
             next_queue: 1,
             next_client: 1,
@@ -186,30 +191,16 @@ impl Engine {
     /// The batch to be written next. One is written at a time; a batch whose messages may yet be settled is held back
     /// for a moment, so that what is settled is never written.
     pub fn take_batch(&mut self) -> Option<(Ticket, Batch)> {
-        if let Some(ready) = self.batch_is_due_at() {
-            if ready > self.now {
-                return None;
-            }
+        let due = self.open.due(self.now, self.options.settle_ms)?;
+        if due > self.now && !self.is_stopping {
+            return None;
         }
         self.open.take()
-    }
-
-    /// Lets the open batch be taken without waiting for anyone.
-    pub fn release_batch(&mut self) {
-        self.options.settle_ms = 0;
     }
 
     /// Whether a batch is being written.
     pub fn is_writing(&self) -> bool {
         self.open.is_writing() || !self.open.is_empty() && self.open.is_durable()
-    }
-
-    /// When the open batch may be taken; `None` if there is nothing to wait for.
-    fn batch_is_due_at(&self) -> Option<Time> {
-        if self.open.is_empty() {
-            return None;
-        }
-        self.open.since().map(|since| since.after(self.options.settle_ms))
     }
 
     /// A batch is durable: what waited for it leaves.
@@ -260,8 +251,8 @@ impl Engine {
     }
 
     /// When [`Engine::advance`] has something to do.
-    pub fn next_due(&self) -> Option<Time> {
-        let batch = if self.open.is_writing() { None } else { self.batch_is_due_at() };
+    pub fn next_due(&mut self) -> Option<Time> {
+        let batch = if self.open.is_writing() { None } else { self.open.due(self.now, self.options.settle_ms) };
         [self.timers.next(), batch].into_iter().flatten().min()
     }
 

@@ -5,6 +5,9 @@ use super::connection::ConnectionKey;
 use crate::core::id::{ConsumerKey, Ticket};
 use crate::protocol::{Closing, Denial, Event, Open};
 
+/// Clients whose state is kept, connected or not.
+const CLIENTS_MAX: usize = 1_000_000;
+
 impl Engine {
     pub(super) fn open_client(&mut self, connection: ConnectionKey, open: Open) {
         let mut ticket = Ticket::NONE;
@@ -21,6 +24,9 @@ impl Engine {
                 ticket = self.end_client(key);
                 found = None;
             }
+        }
+        if found.is_none() && self.clients.len() >= CLIENTS_MAX {
+            return self.notify(connection, Event::NotOpened(Denial::Busy));
         }
         let present = found.is_some();
         let key = found.unwrap_or_else(|| self.add_client(open.client_id.clone(), open.expiry));

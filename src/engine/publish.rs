@@ -16,9 +16,14 @@ use crate::core::router::Route;
 use crate::core::settings::AddressSettings;
 use crate::protocol::{Event, Publish, Refusal};
 use crate::security::{Permission, RoleSet};
+use crate::store::Batch;
 use crate::store::record::Key;
 
 use super::commit::message_record;
+use super::timer::Timer;
+
+/// Bytes of last values beyond which no more are kept.
+const RETAINED_BYTES_MAX: usize = 1 << 30;
 
 /// What routing a message has led to.
 struct Routed {
@@ -49,7 +54,7 @@ impl Engine {
         let connection = &self.connections[key.index()];
         let Some(client) = connection.client else { return };
         let number = connection.number;
-        if let Err(refusal) = self.admit(&route, &connection.roles, guarantee) {
+        if let Err(refusal) = self.admit(&route, &connection.roles, guarantee, publish.retain) {
             self.counters.refused += 1;
             tracing::debug!(user = &*connection.user, address = route.address.name(), ?refusal, "publish refused");
             if let Some(token) = token {
@@ -89,14 +94,21 @@ impl Engine {
         })
     }
 
-    fn admit(&self, route: &Route<Policy>, roles: &RoleSet, guarantee: Guarantee) -> Result<(), Refusal> {
+    fn admit(
+        &self,
+        route: &Route<Policy>,
+        roles: &RoleSet,
+        guarantee: Guarantee,
+        retain: bool,
+    ) -> Result<(), Refusal> {
         if self.options.security.is_some() {
             let may = |setting: &Rc<_>| crate::security::SecuritySetting::allows(setting, roles, Permission::Send);
             if !route.policy.security.as_ref().is_some_and(may) {
                 return Err(Refusal::NotAuthorized);
             }
         }
-        if guarantee > Guarantee::AtMostOnce && self.counters.queued_bytes > self.options.queued_bytes_max {
+        let is_full = self.counters.queued_bytes > self.options.queued_bytes_max;
+        if guarantee > Guarantee::AtMostOnce && is_full || retain && self.retained.bytes() > RETAINED_BYTES_MAX {
             return Err(Refusal::QuotaExceeded);
         }
         Ok(())
@@ -106,7 +118,7 @@ impl Engine {
     pub(super) fn post(&mut self, posting: Posting, publisher: u64, roles: Option<&RoleSet>) {
         let route = self.route(&posting.address);
         if let Some(roles) = roles {
-            if let Err(refusal) = self.admit(&route, roles, posting.guarantee) {
+            if let Err(refusal) = self.admit(&route, roles, posting.guarantee, posting.retain) {
                 self.counters.refused += 1;
                 tracing::warn!(address = &*posting.address, ?refusal, "AMQ834007: Authorization failure sending will message");
                 return;
@@ -162,12 +174,19 @@ impl Engine {
             // [MQTT-3.3.1-6]
             return self.forget_retained(&message.address);
         }
-        let ticket = self.open.write(|batch| batch.put_record(&key, &(message.id, message_record(message))));
-        let ready = if message.guarantee == Guarantee::AtMostOnce { Ticket::NONE } else { ticket };
-        // The route's address would keep its name twice if the value outlived it.
-        self.retained.put(Value { message: message.clone(), ready });
+        let put = |batch: &mut Batch| batch.put_record(&key, &(message.id, message_record(message)));
+        let mut ready = Ticket::NONE;
+        if message.guarantee == Guarantee::AtMostOnce {
+            self.open.write_lazily(put);
+        } else {
+            ready = self.open.write(put);
+        }
+        let old = self.retained.put(Value { message: message.clone(), ready });
         if let Some(expires) = message.expires {
-            self.timers.set(expires, super::timer::Timer::Retained(message.address.clone()));
+            // One timer an address: it looks at the value of its hour.
+            if old.is_none_or(|old| old.message.expires.is_none_or(|at| at > expires)) {
+                self.timers.set(expires, Timer::Retained(message.address.clone()));
+            }
         }
         true
     }

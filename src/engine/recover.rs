@@ -317,7 +317,7 @@ impl Recovery {
     fn finish(mut self) -> (Engine, Recovered) {
         self.found.orphans = self.orphans.len();
         for key in &self.orphans {
-            self.engine.open.write(|batch| batch.delete(key));
+            self.engine.open.write_lazily(|batch| batch.delete(key));
         }
         (self.engine, self.found)
     }

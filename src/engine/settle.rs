@@ -24,7 +24,7 @@ impl Engine {
                 let client = &self.clients[client.index()];
                 let (id, is_durable) = (client.id, client.is_durable);
                 if is_durable {
-                    self.open.write(|batch| batch.delete_record(&Key::outgoing(id, handle)));
+                    self.open.write_lazily(|batch| batch.delete_record(&Key::outgoing(id, handle)));
                 }
                 Ticket::NONE
             }
@@ -46,7 +46,7 @@ impl Engine {
         let is_numbered = entry.guarantee == Guarantee::ExactlyOnce && client.is_durable && entry.durable;
         if recorded.is_some() || is_numbered {
             let id = client.id;
-            self.open.write(|batch| batch.delete_record(&Key::outgoing(id, handle)));
+            self.open.write_lazily(|batch| batch.delete_record(&Key::outgoing(id, handle)));
         }
         self.discard(at.queue_id, &entry);
         Ticket::NONE

@@ -13,13 +13,16 @@ use crate::protocol::{Event, Refusal, RetainedWish, Subscription, SubscriptionNa
 use crate::security::Permission;
 use crate::store::record::{Key, Kind, QueueRecord, SubscriptionRecord, delete_all};
 
+/// Subscriptions of one client.
+const SUBSCRIPTIONS_MAX: usize = 1_000_000;
+
 impl Engine {
     pub(super) fn subscribe(&mut self, key: ConnectionKey, token: Token, subscriptions: Vec<Subscription>) {
         let Some(client) = self.connections[key.index()].client else { return };
         let mut results = Vec::with_capacity(subscriptions.len());
         let mut is_changed = false;
         for subscription in &subscriptions {
-            let result = self.check_consume(key, &subscription.name);
+            let result = self.check_consume(key, &subscription.name).and_then(|()| self.check_room(client, subscription));
             is_changed |= result.is_ok();
             results.push(result.map(|()| self.add_subscription(client, subscription)));
         }
@@ -55,6 +58,12 @@ impl Engine {
             name.pattern
         );
         Err(Refusal::NotAuthorized)
+    }
+
+    fn check_room(&self, key: ConsumerKey, wanted: &Subscription) -> Result<(), Refusal> {
+        let subscriptions = &self.clients[key.index()].subscriptions;
+        let has_room = subscriptions.len() < SUBSCRIPTIONS_MAX || subscriptions.contains_key(&wanted.name);
+        if has_room { Ok(()) } else { Err(Refusal::QuotaExceeded) }
     }
 
     fn add_subscription(&mut self, key: ConsumerKey, wanted: &Subscription) -> Guarantee {

@@ -72,9 +72,11 @@ impl Engine {
     }
 
     fn expire_retained(&mut self, address: &Rc<Address>) {
-        let is_expired = |value: &crate::core::retained::Value| value.message.is_expired(self.now);
-        if self.retained.get(address.name()).is_some_and(is_expired) {
+        let Some(expires) = self.retained.get(address.name()).and_then(|value| value.message.expires) else { return };
+        if expires <= self.now {
             self.forget_retained(address);
+        } else {
+            self.timers.set(expires, Timer::Retained(address.clone()));
         }
     }
 
@@ -90,7 +92,7 @@ impl Engine {
         }
         if self.clients.iter().any(|(_, client)| client.is_durable && client.connection.is_some()) {
             let record = AliveRecord { at: self.now.0 };
-            self.open.write(|batch| batch.put_record(&Key::alive(), &record));
+            self.open.write_lazily(|batch| batch.put_record(&Key::alive(), &record));
         }
         self.timers.set(self.now.after(self.options.session_scan_ms), Timer::SessionScan);
     }

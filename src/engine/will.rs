@@ -36,7 +36,7 @@ impl Engine {
         let roles = self.options.security.as_ref().map(|security| security.roles.set_of(&client.role_names));
         self.post(will.posting, id, roles.as_ref());
         if is_durable {
-            self.open.write(|batch| batch.delete_record(&Key::will(id)));
+            self.open.write_lazily(|batch| batch.delete_record(&Key::will(id)));
         }
     }
 
@@ -51,7 +51,7 @@ impl Engine {
         let client = &self.clients[key.index()];
         if client.is_durable {
             let id = client.id;
-            self.open.write(|batch| batch.delete_record(&Key::will(id)));
+            self.open.write_lazily(|batch| batch.delete_record(&Key::will(id)));
         }
     }
 
@@ -70,10 +70,11 @@ impl Engine {
                     delay_ms: will.delay_ms,
                     due: client.will_due.map(|due| due.0),
                 };
+                // A delayed will is all that is left of its client.
                 self.open.write(|batch| batch.put_record(&Key::will(id), &record));
             }
             _ => {
-                self.open.write(|batch| batch.delete_record(&Key::will(id)));
+                self.open.write_lazily(|batch| batch.delete_record(&Key::will(id)));
             }
         }
     }

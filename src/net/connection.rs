@@ -45,7 +45,20 @@ pub async fn run(
     drop(place);
 }
 
-async fn serve(reactor: &Reactor, key: ConnectionKey, link: &Link, mut read: OwnedReadHalf, mut left: Vec<u8>) {
+async fn serve(reactor: &Reactor, key: ConnectionKey, link: &Link, read: OwnedReadHalf, left: Vec<u8>) {
+    let mut accounted = 0;
+    read_all(reactor, key, link, read, left, &mut accounted).await;
+    reactor.account(key, &mut accounted, 0);
+}
+
+async fn read_all(
+    reactor: &Reactor,
+    key: ConnectionKey,
+    link: &Link,
+    mut read: OwnedReadHalf,
+    mut left: Vec<u8>,
+    accounted: &mut usize,
+) {
     let mut is_offered = false;
     loop {
         if !left.is_empty() && !is_offered {
@@ -54,6 +67,10 @@ async fn serve(reactor: &Reactor, key: ConnectionKey, link: &Link, mut read: Own
             shrink(&mut left);
         }
         is_offered = true;
+        if (*accounted > 0 || !left.is_empty()) && !reactor.account(key, accounted, left.len()) {
+            tracing::debug!("connection closed: too much is held before anyone is let in");
+            return;
+        }
         let woken = poll_fn(|cx| poll(reactor, key, link, &mut read, cx)).await;
         match woken {
             Woken::Ended => return,

@@ -25,6 +25,9 @@ const READ_MAX: usize = 256 * 1024;
 /// Rounds of writing in one tick: a client that is written to can take more, and so on.
 const ROUNDS_MAX: usize = 16;
 
+/// Bytes that all connections together may hold before anyone is let in on them.
+const UNADMITTED_MAX: usize = 64 * 1024 * 1024;
+
 /// How long the last bytes to clients are waited for at the end.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -45,6 +48,8 @@ pub struct Reactor {
     pub(super) buffer: RefCell<Box<[u8]>>,
     pub(super) security: Arc<dyn SecurityManager>,
     pub(super) authenticating: Cell<usize>,
+    /// Bytes read from connections on which nobody is let in yet.
+    unadmitted: Cell<usize>,
     wake: Notify,
     is_woken: Cell<bool>,
     clock: Clock,
@@ -125,6 +130,7 @@ impl Reactor {
             buffer: RefCell::new(vec![0; READ_MAX].into()),
             security,
             authenticating: Cell::new(0),
+            unadmitted: Cell::new(0),
             wake: Notify::new(),
             is_woken: Cell::new(false),
             clock,
@@ -159,6 +165,14 @@ impl Reactor {
 
     pub(super) fn is_waiting(&self, key: ConnectionKey) -> bool {
         self.engine.borrow().is_waiting(key)
+    }
+
+    /// Accounts for what a connection holds back, if nobody is let in on it yet; false if all of them hold too much.
+    pub(super) fn account(&self, key: ConnectionKey, accounted: &mut usize, held: usize) -> bool {
+        let counts = if self.engine.borrow().is_open(key) { 0 } else { held };
+        self.unadmitted.set(self.unadmitted.get() - *accounted + counts);
+        *accounted = counts;
+        counts == 0 || self.unadmitted.get() <= UNADMITTED_MAX
     }
 
     pub(super) fn now(&self) -> crate::core::id::Time {
@@ -256,7 +270,7 @@ impl Reactor {
     }
 
     fn set_alarm(&self, sleep: std::pin::Pin<&mut Sleep>) {
-        let due = self.engine.borrow().next_due();
+        let due = self.engine.borrow_mut().next_due();
         let at = due.map_or_else(|| Instant::now() + Duration::from_secs(3600), |due| self.clock.instant(due).into());
         if sleep.deadline() != at {
             sleep.reset(at);
@@ -266,7 +280,14 @@ impl Reactor {
     fn complete(&self, completion: Completion) -> Result<(), String> {
         match completion {
             Completion::Committed { ticket, batch } => {
-                self.engine.borrow_mut().committed(self.clock.now(), Ticket(ticket), batch);
+                let mut engine = self.engine.borrow_mut();
+                let was_overloaded = engine.is_overloaded();
+                engine.committed(self.clock.now(), Ticket(ticket), batch);
+                if was_overloaded {
+                    for link in self.links.borrow().iter().flatten() {
+                        link.wake();
+                    }
+                }
                 Ok(())
             }
             Completion::Failed { error } => Err(error),
@@ -305,8 +326,6 @@ impl Reactor {
         let patience = Instant::now() + STOP_PATIENCE;
         loop {
             self.tick();
-            self.engine.borrow_mut().release_batch();
-            self.commit();
             if !self.engine.borrow().is_writing() && (self.is_all_written() || Instant::now() > patience) {
                 break;
             }
