@@ -31,8 +31,7 @@ def on_message(client, received, message):
         client.disconnect()
 
 
-def main():
-    host, port = (sys.argv[1:] + ["localhost", "1883"][len(sys.argv) - 1:])[:2]
+def main(host="localhost", port="1883"):
     client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="python-example",
                          protocol=mqtt.MQTTv5, userdata=[])
     client.on_connect, client.on_subscribe, client.on_message = on_connect, on_subscribe, on_message
@@ -43,4 +42,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

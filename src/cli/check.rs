@@ -37,6 +37,7 @@ impl Check {
     }
 }
 
+/// What is wrong, and what has no effect.
 #[derive(Default)]
 struct Findings {
     warnings: Vec<Warning>,

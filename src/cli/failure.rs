@@ -11,6 +11,7 @@ pub(super) struct Failure {
 }
 
 impl Failure {
+    /// With the exit code 1.
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), code: 1 }
     }
@@ -26,6 +27,7 @@ impl Failure {
         Self::new(lines.join("\n"))
     }
 
+    /// With another exit code.
     pub fn with_code(self, code: u8) -> Self {
         Self { code, ..self }
     }

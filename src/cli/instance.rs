@@ -15,6 +15,7 @@ pub(super) struct InstanceOption {
 }
 
 impl InstanceOption {
+    /// The instance, if there is one.
     pub fn locate(self) -> Result<Instance, Failure> {
         let named = self.instance.is_some();
         let root = std::path::absolute(self.instance.unwrap_or_else(|| ".".into()))

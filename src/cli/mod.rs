@@ -21,8 +21,9 @@ use clap::{Parser, Subcommand};
 
 use self::failure::Failure;
 
+/// A multi-protocol message broker in the manner of Apache ActiveMQ Artemis
 #[derive(Debug, Parser)]
-#[command(name = "artemis-rs", version, about, arg_required_else_help = true)]
+#[command(name = "artemis-rs", version, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -33,6 +33,7 @@ pub(super) struct Stat {
     json: bool,
 }
 
+/// A column of the table, and a key of the JSON.
 struct Column {
     title: &'static str,
     key: &'static str,

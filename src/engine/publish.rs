@@ -20,6 +20,7 @@ use crate::store::Batch;
 use crate::store::record::Key;
 
 use super::commit::message_record;
+use super::report::RETAIN_PREFIX;
 use super::timer::Timer;
 
 /// Bytes of last values beyond which no more are kept.
@@ -56,7 +57,12 @@ impl Engine {
         let number = connection.number;
         if let Err(refusal) = self.admit(&route, &connection.roles, guarantee, publish.retain) {
             self.counters.refused += 1;
-            tracing::debug!(user = &*connection.user, address = route.address.name(), ?refusal, "publish refused");
+            let (user, address) = (&connection.user, route.address.name());
+            if refusal == Refusal::NotAuthorized {
+                tracing::warn!("AMQ229032: User: {user} does not have permission='SEND' on address {address}");
+            } else {
+                tracing::debug!(?refusal, address, "publish refused");
+            }
             if let Some(token) = token {
                 self.notify(key, Event::Published { token, result: Err(refusal), ticket: Ticket::NONE });
             }
@@ -134,6 +140,12 @@ impl Engine {
         if !draft.retain && route.targets.is_empty() && route.competing.is_empty() {
             return routed;
         }
+        let mut draft = draft;
+        draft.expires = expiry(&route.policy.settings, draft.expires, self.now);
+        if draft.retain && draft.expires.is_none() {
+            let name = format!("{RETAIN_PREFIX}{}", route.address.name());
+            draft.expires = expiry(&self.options.address_settings.resolve(&name), None, self.now);
+        }
         let message = self.make_message(route, draft);
         if message.retain {
             routed.is_fixed = self.retain(&message);
@@ -162,7 +174,7 @@ impl Engine {
             guarantee: draft.guarantee,
             retain: draft.retain,
             publisher: draft.publisher,
-            expires: expiry(&route.policy.settings, draft.expires, self.now),
+            expires: draft.expires,
             stored: Cell::new(0),
         })
     }

@@ -90,11 +90,37 @@ impl Engine {
         for key in gone {
             self.end_client(key);
         }
+        self.delete_abandoned();
         if self.clients.iter().any(|(_, client)| client.is_durable && client.connection.is_some()) {
             let record = AliveRecord { at: self.now.0 };
             self.open.write_lazily(|batch| batch.put_record(&Key::alive(), &record));
         }
         self.timers.set(self.now.after(self.options.session_scan_ms), Timer::SessionScan);
+    }
+
+    /// Deletes subscriptions whose client is away longer than their address's settings allow. Nothing is deleted unless
+    /// a delay was written for it.
+    fn delete_abandoned(&mut self) {
+        if !self.options.address_settings.iter().any(|(_, settings)| settings.auto_delete_queues_delay > Some(0)) {
+            return;
+        }
+        let mut abandoned = Vec::new();
+        for (place, client) in &self.clients {
+            let Some(left) = client.left.filter(|_| client.connection.is_none()) else { continue };
+            let waiting = self.queues[client.queue.index()].queue.len() as i64;
+            for name in client.subscriptions.keys() {
+                let settings = self.options.address_settings.resolve(&name.pattern);
+                let delay = settings.auto_delete_queues_delay.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0);
+                let count = settings.auto_delete_queues_message_count.unwrap_or(0);
+                let is_old = delay > 0 && left.after(delay) <= self.now;
+                if is_old && settings.auto_delete_queues != Some(false) && (count == -1 || waiting <= count) {
+                    abandoned.push((ConsumerKey::from(place), name.clone()));
+                }
+            }
+        }
+        for (client, name) in abandoned {
+            self.remove_subscription(client, &name);
+        }
     }
 
     /// Looks through some queues, and goes on with the others in the next tick.

@@ -121,7 +121,8 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} [{}]", self.kind.wire().2, self.rule)
+        f.write_str(self.kind.wire().2)?;
+        if self.rule.is_empty() { Ok(()) } else { write!(f, " [{}]", self.rule) }
     }
 }
 

@@ -144,8 +144,9 @@ impl MqttSession {
     pub(super) fn refuse(&mut self, fault: &Fault, cx: &mut Context<'_>) {
         let code = if self.version == Version::V5 { fault.reason().0 } else { fault.return_code() };
         // [MQTT-3.2.2-6]
-        ConnAck { session_present: false, code, properties: Properties::default() }
-            .encode(self.version, cx.out.buffer());
+        let properties = if self.version == Version::V5 { self.reason_string(fault) } else { Vec::new() };
+        let properties = Properties::from_encoded_unchecked(&properties);
+        ConnAck { session_present: false, code, properties }.encode(self.version, cx.out.buffer());
     }
 
     pub(super) fn deny(&mut self, denial: Denial, cx: &mut Context<'_>) -> Ended {

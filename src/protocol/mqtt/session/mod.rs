@@ -54,6 +54,9 @@ pub enum KeepAlive {
 /// Bytes of a packet before the client is let in: the largest CONNECT without properties.
 const CONNECT_MAX: usize = 384 * 1024;
 
+/// Bytes that a packet with a reason string has at most.
+const REASON_PACKET_MAX: usize = 128;
+
 /// A client's connection.
 #[derive(Debug)]
 pub struct MqttSession {
@@ -104,7 +107,7 @@ impl MqttSession {
     fn fail(&mut self, fault: Fault, cx: &mut Context<'_>) -> Ended {
         tracing::debug!(client = &*self.client_id, %fault, "connection ended for a fault of the client");
         match self.stage {
-            Stage::Open => self.write_disconnect(fault.reason(), cx),
+            Stage::Open => self.write_disconnect(&fault, cx),
             // [MQTT-3.1.4-1] A CONNECT that cannot be read is not answered before MQTT 5.
             _ if fault.kind == Kind::UnsupportedVersion || self.version == Version::V5 => self.refuse(&fault, cx),
             _ => {}
@@ -112,10 +115,21 @@ impl MqttSession {
         Ended { why: fault.rule, abnormal: true }
     }
 
-    fn write_disconnect(&mut self, reason: ReasonCode, cx: &mut Context<'_>) {
+    fn write_disconnect(&mut self, fault: &Fault, cx: &mut Context<'_>) {
         if self.version == Version::V5 {
-            Disconnect { reason, properties: Properties::default() }.encode(self.version, cx.out.buffer());
+            let properties = self.reason_string(fault);
+            let properties = Properties::from_encoded_unchecked(&properties);
+            Disconnect { reason: fault.reason(), properties }.encode(self.version, cx.out.buffer());
         }
+    }
+
+    /// What went wrong, in words, as far as the client takes packets of that size.
+    fn reason_string(&self, fault: &Fault) -> Vec<u8> {
+        let mut properties = Vec::new();
+        if self.outbound.packet_max >= REASON_PACKET_MAX {
+            Property::ReasonString(&fault.to_string()).encode(&mut properties);
+        }
+        properties // [MQTT-3.14.2-3] [MQTT-3.2.2-19]
     }
 
     fn dispatch<'f>(&mut self, frame: &'f [u8], cx: &mut Context<'_>) -> Result<Option<Request<'f>>, Fault> {
@@ -200,7 +214,9 @@ impl MqttSession {
             if item.ends_inbound {
                 self.inbound.finished();
             }
-            item.encode(self.version, cx.out.buffer());
+            // [MQTT-3.4.2-2] [MQTT-3.1.2-29]
+            let explains = self.wants_reasons && self.outbound.packet_max >= REASON_PACKET_MAX;
+            item.encode(self.version, explains, cx.out.buffer());
         }
     }
 
@@ -215,7 +231,7 @@ impl MqttSession {
             Closing::Fault => Kind::Implementation,
         };
         if matches!(self.stage, Stage::Open) {
-            self.write_disconnect(Fault::new(kind, "").reason(), cx);
+            self.write_disconnect(&Fault::new(kind, ""), cx);
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::core::id::Ticket;
 use crate::protocol::Token;
-use crate::protocol::mqtt::codec::{Ack, AckKind, Properties, Version};
+use crate::protocol::mqtt::codec::{Ack, AckKind, Properties, Property, Version};
 use crate::protocol::mqtt::fault::ReasonCode;
 
 /// Not answered by the broker yet.
@@ -101,11 +101,17 @@ impl Item {
         Self { content: Content::Bytes(Box::default()), ends_inbound: false }
     }
 
-    pub fn encode(&self, version: Version, out: &mut Vec<u8>) {
+    /// Appends the answer; a failure with its reason in words if the client wants that.
+    pub fn encode(&self, version: Version, explains: bool, out: &mut Vec<u8>) {
         match &self.content {
             Content::Bytes(bytes) => out.extend_from_slice(bytes),
             Content::Ack { kind, id, reason } => {
-                Ack { packet_id: *id, reason: *reason, properties: Properties::default() }.encode(*kind, version, out);
+                let mut properties = Vec::new();
+                if let Some(words) = reason.words().filter(|_| explains && reason.is_error()) {
+                    Property::ReasonString(words).encode(&mut properties);
+                }
+                let properties = Properties::from_encoded_unchecked(&properties);
+                Ack { packet_id: *id, reason: *reason, properties }.encode(*kind, version, out);
             }
         }
     }
