@@ -19,12 +19,11 @@ impl Engine {
             // A client whose state ended with its connection is not there any more.
             found = self.by_id.get(&open.client_id).copied();
         }
-        if let Some(key) = found {
-            if open.clean || self.clients[key.index()].is_gone(self.now) {
+        if let Some(key) = found
+            && (open.clean || self.clients[key.index()].is_gone(self.now)) {
                 ticket = self.end_client(key);
                 found = None;
             }
-        }
         if found.is_none() && self.clients.len() >= CLIENTS_MAX {
             return self.notify(connection, Event::NotOpened(Denial::Busy));
         }

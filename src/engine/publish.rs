@@ -123,13 +123,12 @@ impl Engine {
     /// Sends what a will or the broker itself has to say.
     pub(super) fn post(&mut self, posting: Posting, publisher: u64, roles: Option<&RoleSet>) {
         let route = self.route(&posting.address);
-        if let Some(roles) = roles {
-            if let Err(refusal) = self.admit(&route, roles, posting.guarantee, posting.retain) {
+        if let Some(roles) = roles
+            && let Err(refusal) = self.admit(&route, roles, posting.guarantee, posting.retain) {
                 self.counters.refused += 1;
                 tracing::warn!(address = &*posting.address, ?refusal, "AMQ834007: Authorization failure sending will message");
                 return;
             }
-        }
         let expires = posting.lifetime_ms.map(|ms| self.now.after(ms));
         let Posting { payload, properties, guarantee, retain, .. } = posting;
         self.send(&route, Draft { payload: &payload, properties, guarantee, retain, expires, publisher });

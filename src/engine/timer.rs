@@ -144,7 +144,7 @@ impl Engine {
             }
             next = place + 1;
         }
-        let is_done = self.queues.iter().map(|(place, _)| place).last().is_none_or(|last| last < next);
+        let is_done = self.queues.iter().map(|(place, _)| place).next_back().is_none_or(|last| last < next);
         let period = self.options.expiry_scan_ms.unwrap_or(30_000);
         let (at, from) = if is_done { (self.now.after(period), 0) } else { (self.now, next) };
         self.timers.set(at, Timer::ExpiryScan(from));

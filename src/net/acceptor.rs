@@ -13,7 +13,7 @@ use super::reactor::Reactor;
 use super::{connection, websocket};
 use crate::engine::Peer;
 use crate::protocol::Session;
-use crate::protocol::detect::{Start, detect};
+use crate::protocol::detect::{Start, Unknown, detect};
 
 /// Pause after a connection could not be accepted, as when there are no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -152,7 +152,7 @@ async fn first_bytes(stream: &mut TcpStream, first: &mut BytesMut) -> Option<Sta
             Ok(_) => match detect(first) {
                 Ok(Some(start)) => return Some(start),
                 Ok(None) => {}
-                Err(()) => return None,
+                Err(Unknown) => return None,
             },
         }
     }

@@ -108,8 +108,8 @@ fn poll(
     cx: &mut Context<'_>,
 ) -> Poll<Woken> {
     link.remember(cx.waker());
-    if link.has_room_to_wait_for() {
-        if let Some(write) = link.write_half() {
+    if link.has_room_to_wait_for()
+        && let Some(write) = link.write_half() {
             while let Poll::Ready(ready) = write.as_ref().poll_write_ready(cx) {
                 if ready.is_err() {
                     return Poll::Ready(Woken::Ended);
@@ -120,7 +120,6 @@ fn poll(
                 }
             }
         }
-    }
     if link.is_finished() {
         return Poll::Ready(Woken::Ended);
     }

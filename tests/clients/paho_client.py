@@ -117,9 +117,11 @@ def session(version):
     other.close()
     client = Client(f"ses{version}", version, **options)
     assert client.flags.session_present or version == V31
-    got = [client.message() for _ in range(50)]
-    assert [shown(message) for message in got] == \
-        [(f"s{version}/{number}", str(number), number % 2 + 1, False) for number in range(50)]
+    got = [shown(client.message()) for _ in range(50)]
+    # Paho hands over QoS 2 when its flow ends, so that only the order within one QoS is the broker's.
+    for qos in (1, 2):
+        sent = [(f"s{version}/{number}", str(number), qos, False) for number in range(qos - 1, 50, 2)]
+        assert [message for message in got if message[2] == qos] == sent
     client.close()
     client = Client(f"ses{version}", version, clean=True)
     assert not client.flags.session_present
