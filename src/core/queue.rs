@@ -111,6 +111,11 @@ impl Queue {
         self.pending.front()
     }
 
+    /// The waiting entry that came in last.
+    pub fn last(&self) -> Option<&Entry> {
+        self.pending.back()
+    }
+
     /// The first `count` waiting entries, for change in place.
     pub fn heads_mut(&mut self, count: usize) -> impl Iterator<Item = &mut Entry> {
         self.pending.iter_mut().take(count)

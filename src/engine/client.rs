@@ -158,7 +158,10 @@ impl Engine {
                         released: false,
                     };
                     self.open.write_lazily(|batch| batch.put_record(&Key::outgoing(id, in_flight.handle), &record));
-                    self.clients[key.index()].recorded.push(in_flight.handle);
+                    let recorded = &mut self.clients[key.index()].recorded;
+                    if !recorded.contains(&in_flight.handle) {
+                        recorded.push(in_flight.handle);
+                    }
                 }
                 kept.push_back(in_flight);
             } else if entry.guarantee == Guarantee::ExactlyOnce {
@@ -202,12 +205,14 @@ impl Engine {
         if !client.is_durable {
             return Ticket::NONE;
         }
-        self.open.write(|batch| {
+        let ticket = self.open.write(|batch| {
             batch.delete_record(&Key::client(client.id));
             batch.delete_record(&Key::will(client.id));
             delete_all(batch, Kind::Subscription, client.id);
             delete_all(batch, Kind::Outgoing, client.id);
             delete_all(batch, Kind::Received, client.id);
-        })
+        });
+        self.ended.insert(client.client_id, ticket);
+        ticket
     }
 }

@@ -108,6 +108,11 @@ impl OpenBatch {
     /// When the batch is to be written; `None` if there is nothing to write. Records that receivers may yet settle are
     /// given `settle_ms`, what nobody waits for a second.
     pub fn due(&mut self, now: Time, settle_ms: u64) -> Option<Time> {
+        if self.live == 0 {
+            self.records.clear();
+            self.units.clear();
+            self.since = None;
+        }
         if self.is_empty() {
             return None;
         }
@@ -189,17 +194,7 @@ impl OpenBatch {
                 None => self.fixed.delete_record(&Key::message(message.id)),
             }
         }
-        if live > 0 {
-            return None;
-        }
-        if self.live == 0 {
-            self.records.clear();
-            self.units.clear();
-            self.since = None;
-            // Places of the cleared records must not be found again.
-            self.ticket = Ticket(self.ticket.0 + 1);
-        }
-        waiter
+        if live > 0 { None } else { waiter }
     }
 
     fn take_out(&mut self, record: u32) {
@@ -208,11 +203,20 @@ impl OpenBatch {
         }
     }
 
-    /// Names who waits for a unit.
-    pub fn wait(&mut self, unit: u32, waiter: Waiter) {
-        if let Some(unit) = self.units.get_mut(unit as usize) {
-            unit.waiter = Some(waiter);
+    /// Names who waits for a unit; false if nothing of it is left to wait for.
+    pub fn wait(&mut self, unit: u32, waiter: Waiter) -> bool {
+        let Some(unit) = self.units.get_mut(unit as usize).filter(|unit| unit.live > 0) else { return false };
+        unit.waiter = Some(waiter);
+        true
+    }
+
+    /// What waits for this can rely on everything that always has to be written and was so far.
+    pub fn barrier(&mut self) -> Ticket {
+        if !self.fixed.is_empty() {
+            self.is_urgent = true;
+            return self.ticket;
         }
+        if self.is_writing { Ticket(self.ticket.0 - 1) } else { Ticket::NONE }
     }
 
     /// Whether there is something to write.
@@ -229,14 +233,11 @@ impl OpenBatch {
         if self.is_writing || self.is_empty() {
             return None;
         }
-        let mut batch = std::mem::take(&mut self.spare);
+        // Deletes come first: a message that nobody held any more may have got a new holder since.
+        let mut batch = std::mem::replace(&mut self.fixed, std::mem::take(&mut self.spare));
         for record in self.records.drain(..).flatten() {
             write_record(&record, &mut batch);
         }
-        for op in self.fixed.iter() {
-            batch.copy(op);
-        }
-        self.fixed.clear();
         self.units.clear();
         self.live = 0;
         self.since = None;

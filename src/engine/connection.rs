@@ -48,6 +48,8 @@ pub(super) struct Connection {
     pub last_heard: Time,
     /// Silence after which it is dead; 0 is never.
     pub silence_ms: u64,
+    /// Tells the timer that counts from those that are void.
+    pub watch: u32,
     pub is_touched: bool,
     pub is_ended: bool,
     /// It waits for its authentication; nothing more is read.
@@ -83,6 +85,7 @@ impl Engine {
             roles: RoleSet::default(),
             last_heard: self.now,
             silence_ms,
+            watch: 0,
             is_touched: false,
             is_ended: false,
             is_waiting: false,
@@ -164,7 +167,7 @@ impl Engine {
         match request {
             Request::Publish(publish) => self.publish(key, publish),
             Request::Settle { delivery, handle, outcome, token } => self.settle(key, delivery, handle, outcome, token),
-            Request::Release { handle, token } => self.release(key, handle, token),
+            Request::Release { handle, known, token } => self.release(key, handle, known, token),
             Request::Subscribe { token, subscriptions } => self.subscribe(key, token, subscriptions),
             Request::Unsubscribe { token, subscriptions } => self.unsubscribe(key, token, &subscriptions),
             Request::Authenticate(request) => {
@@ -276,17 +279,19 @@ impl Engine {
         let connection = &self.connections[key.index()];
         if connection.silence_ms > 0 {
             let at = connection.last_heard.after(connection.silence_ms);
-            self.timers.set(at, Timer::Silence(key, connection.number));
+            self.timers.set(at, Timer::Silence(key, connection.number, connection.watch));
         }
     }
 
     pub(super) fn set_silence(&mut self, key: ConnectionKey, silence_ms: u64) {
-        self.connections[key.index()].silence_ms = silence_ms;
+        let connection = &mut self.connections[key.index()];
+        connection.silence_ms = silence_ms;
+        connection.watch += 1;
         self.watch_silence(key);
     }
 
-    pub(super) fn check_silence(&mut self, key: ConnectionKey, number: u64) {
-        if !self.is_current(key, number) {
+    pub(super) fn check_silence(&mut self, key: ConnectionKey, number: u64, watch: u32) {
+        if !self.is_current(key, number) || self.connections[key.index()].watch != watch {
             return;
         }
         let connection = &self.connections[key.index()];

@@ -36,10 +36,34 @@ impl Engine {
             self.counters.queued_bytes -= entry.message.size();
             return;
         }
+        let mut entry = entry;
+        if entry.durable && entry.guarantee == Guarantee::ExactlyOnce && self.are_numbered(key) {
+            self.number(client, key, &mut entry);
+        }
         self.queue(key).push(entry);
-        if kept_waits_only_for_disk(self.queue(key).waiting()) {
+        // With others before it, whoever holds those up will go on with all of them.
+        if self.queue(key).waiting() == 1 {
             self.dispatch(key);
         }
+    }
+
+    /// Whether all that waits has its number.
+    fn are_numbered(&mut self, key: QueueKey) -> bool {
+        self.queue(key).last().is_none_or(|last| last.handle.is_some())
+    }
+
+    /// Settles under which number an entry will be sent, in its own batch.
+    fn number(&mut self, client: ConsumerKey, key: QueueKey, entry: &mut Entry) {
+        if !self.can_take(client, entry.guarantee) {
+            return;
+        }
+        let queue_id = self.queue(key).id;
+        let client = &self.clients[client.index()];
+        let (id, Some(connection)) = (client.id, client.connection) else { return };
+        let session = &mut self.connections[connection.index()].session;
+        let Some(handle) = session.reserve() else { return };
+        entry.handle = Some(handle);
+        entry.ready = self.open.write(|batch| batch.put_record(&Key::outgoing(id, handle), &outgoing(queue_id, entry)));
     }
 
     fn is_congested(&self, connection: super::ConnectionKey) -> bool {
@@ -145,8 +169,7 @@ impl Engine {
             }
             let Some(handle) = session.reserve() else { break };
             entry.handle = Some(handle);
-            let sequence = entry.sequence;
-            let record = OutgoingRecord { queue: queue_id, sequence, order: sequence, released: false };
+            let record = outgoing(queue_id, entry);
             entry.ready = self.open.write(|batch| batch.put_record(&Key::outgoing(id, handle), &record));
         }
     }
@@ -291,7 +314,9 @@ impl Engine {
             }
             let Some(in_flight) = self.clients[key.index()].resume.pop_front() else { return true };
             let Some(at) = in_flight.delivery else {
-                self.notify(connection, Event::Resume { handle: in_flight.handle });
+                let ticket = self.open.barrier();
+                self.await_ticket(connection, ticket);
+                self.notify(connection, Event::Resume { handle: in_flight.handle, ticket });
                 continue;
             };
             let Some(entry) = self.queue(at.queue).delivery(at.key).cloned() else { continue };
@@ -306,7 +331,6 @@ impl Engine {
     }
 }
 
-fn kept_waits_only_for_disk(waiting: usize) -> bool {
-    // With others before it, whoever holds those up will go on with all of them.
-    waiting == 1
+fn outgoing(queue: u64, entry: &Entry) -> OutgoingRecord {
+    OutgoingRecord { queue, sequence: entry.sequence, order: entry.sequence, released: false }
 }

@@ -73,6 +73,8 @@ pub struct Engine {
     /// Queues that several clients may share, by group and pattern, or by declared name.
     shared: HashMap<SharedName, QueueKey, foldhash::fast::RandomState>,
     clients: Slab<Client>,
+    /// Clients whose state has ended, until that is durable.
+    ended: HashMap<Rc<str>, Ticket, foldhash::fast::RandomState>,
     by_id: HashMap<Rc<str>, ConsumerKey, foldhash::fast::RandomState>,
     connections: Slab<Connection>,
     open: OpenBatch,
@@ -161,6 +163,7 @@ impl Engine {
             queues: Slab::new(),
             shared: HashMap::default(),
             clients: Slab::new(),
+            ended: HashMap::default(),
             by_id: HashMap::default(),
             connections: Slab::new(),
             open: OpenBatch::new(options.is_durable),
@@ -207,6 +210,7 @@ impl Engine {
     pub fn committed(&mut self, now: Time, ticket: Ticket, spare: Batch) {
         self.now = self.now.max(now);
         self.open.done(ticket, spare);
+        self.ended.retain(|_, waits| *waits > ticket);
         while self.awaiting.front().is_some_and(|(waits, _, _)| *waits <= ticket) {
             let Some((_, connection, number)) = self.awaiting.pop_front() else { break };
             if self.is_current(connection, number) {

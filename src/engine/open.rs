@@ -10,7 +10,6 @@ const CLIENTS_MAX: usize = 1_000_000;
 
 impl Engine {
     pub(super) fn open_client(&mut self, connection: ConnectionKey, open: Open) {
-        let mut ticket = Ticket::NONE;
         let mut found = self.by_id.get(&open.client_id).copied();
         if let Some(key) = found {
             if let Err(denial) = self.make_way(connection, key, &open) {
@@ -21,13 +20,15 @@ impl Engine {
         }
         if let Some(key) = found
             && (open.clean || self.clients[key.index()].is_gone(self.now)) {
-                ticket = self.end_client(key);
+                self.end_client(key);
                 found = None;
             }
         if found.is_none() && self.clients.len() >= CLIENTS_MAX {
             return self.notify(connection, Event::NotOpened(Denial::Busy));
         }
         let present = found.is_some();
+        // A session that has ended must not come back with a crash once the client was told that it is new.
+        let ticket = self.ended.get(&open.client_id).copied().filter(|_| !present).unwrap_or_default();
         let key = found.unwrap_or_else(|| self.add_client(open.client_id.clone(), open.expiry));
         let silence_ms = open.silence_ms;
         let received = self.attach(connection, key, open);
@@ -37,6 +38,9 @@ impl Engine {
             self.queue(queue).hold = ticket;
             self.hold(queue);
             self.await_ticket(connection, ticket);
+        }
+        if let Some(waits) = received.iter().map(|(_, waits)| *waits).filter(|waits| *waits != Ticket(u64::MAX)).max() {
+            self.await_ticket(connection, waits);
         }
         self.notify(connection, Event::Opened { present, received, ticket });
         self.dispatch_client(key);

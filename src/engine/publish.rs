@@ -84,9 +84,11 @@ impl Engine {
             self.open.write(|batch| batch.put(Key::received(id, handle).as_bytes(), &[]));
         }
         let is_fixed = routed.is_fixed || handle.is_some() && is_durable;
-        let ticket = if is_fixed || routed.unit.is_some() { self.open.ticket() } else { Ticket::NONE };
-        if let Some(unit) = routed.unit.filter(|_| !is_fixed) {
-            self.open.wait(unit, Waiter { connection: number, token });
+        let mut ticket = if is_fixed { self.open.barrier() } else { Ticket::NONE };
+        if let Some(unit) = routed.unit.filter(|_| !is_fixed)
+            && self.open.wait(unit, Waiter { connection: number, token })
+        {
+            ticket = self.open.ticket();
         }
         self.await_ticket(key, ticket);
         self.notify(key, Event::Published { token, result: Ok(routed.is_matched), ticket });
@@ -207,7 +209,8 @@ impl Engine {
         if existed {
             self.open.write(|batch| batch.delete_record(&Key::retained(address.name())));
         }
-        existed
+        // It may have been deleted a moment ago.
+        existed || self.open.barrier() != Ticket::NONE
     }
 
     /// Puts a message into a queue, or straight into its consumer's hands; says whether the queue takes it.

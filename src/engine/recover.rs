@@ -42,6 +42,7 @@ struct Recovery {
     addresses: HashMap<Box<str>, Rc<Address>>,
     declared: HashMap<Box<str>, u64>,
     in_flight: HashMap<ConsumerKey, Vec<(u64, InFlight)>>,
+    replaying: Vec<(ConsumerKey, SubscriptionName)>,
     orphans: Vec<Vec<u8>>,
     found: Recovered,
 }
@@ -72,6 +73,7 @@ impl Engine {
             addresses: HashMap::new(),
             declared: HashMap::new(),
             in_flight: HashMap::new(),
+            replaying: Vec::new(),
             orphans: Vec::new(),
             found: Recovered::default(),
         };
@@ -171,8 +173,12 @@ impl Recovery {
                 self.orphans.push(key);
                 continue;
             };
+            let name = SubscriptionName { group: record.group, pattern: (&*record.pattern).into() };
+            if record.replaying {
+                self.replaying.push((client, name.clone()));
+            }
             self.engine.restore_subscription(client, &Subscription {
-                name: SubscriptionName { group: record.group, pattern: (&*record.pattern).into() },
+                name,
                 grant: Grant {
                     guarantee: record.guarantee,
                     keep_retain: record.keep_retain,
@@ -315,6 +321,14 @@ impl Recovery {
     }
 
     fn finish(mut self) -> (Engine, Recovered) {
+        for (client, name) in std::mem::take(&mut self.replaying) {
+            self.engine.resume_replay(client, &name);
+        }
+        let queues = self.engine.queues.iter();
+        let deserted = queues.filter(|(_, kept)| kept.queue.members.is_empty()).map(|(place, _)| QueueKey::from(place));
+        for queue in deserted.collect::<Vec<_>>() {
+            self.engine.remove_group_queue(queue);
+        }
         self.found.orphans = self.orphans.len();
         for key in &self.orphans {
             self.engine.open.write_lazily(|batch| batch.delete(key));

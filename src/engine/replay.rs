@@ -2,16 +2,19 @@
 
 use std::rc::Rc;
 
+use super::client::Subscribed;
 use super::{Engine, STEPS_PER_TICK};
 use crate::core::binding::Grant;
 use crate::core::id::{ConsumerKey, Ticket};
 use crate::core::message::Guarantee;
 use crate::core::queue::{Entry, Place};
 use crate::core::trie::Cursor;
+use crate::protocol::SubscriptionName;
 
 /// A subscription's walk over the last values that it asked for.
 #[derive(Debug)]
 pub(super) struct Replay {
+    pub name: SubscriptionName,
     pub cursor: Cursor,
     pub grant: Rc<Grant>,
     pub exclude: Option<u64>,
@@ -20,13 +23,42 @@ pub(super) struct Replay {
 }
 
 impl Engine {
-    pub(super) fn begin_replay(&mut self, key: ConsumerKey, pattern: &str, grant: Rc<Grant>, exclude: Option<u64>) {
+    /// Begins to send the last values that a subscription asked for; says whether there may be any.
+    pub(super) fn begin_replay(
+        &mut self,
+        key: ConsumerKey,
+        name: &SubscriptionName,
+        grant: Rc<Grant>,
+        exclude: Option<u64>,
+    ) -> bool {
+        self.cancel_replay(key, name);
         if self.retained.is_empty() {
-            return;
+            return false;
         }
-        let cursor = self.retained.begin(pattern);
+        let cursor = self.retained.begin(&name.pattern);
         let before = self.next_message;
-        self.clients[key.index()].replays.push_back(Replay { cursor, grant, exclude, before });
+        let name = name.clone();
+        self.clients[key.index()].replays.push_back(Replay { name, cursor, grant, exclude, before });
+        true
+    }
+
+    /// Stops sending what a subscription has asked for earlier.
+    pub(super) fn cancel_replay(&mut self, key: ConsumerKey, name: &SubscriptionName) {
+        let replays = &mut self.clients[key.index()].replays;
+        if let Some(place) = replays.iter().position(|replay| replay.name == *name)
+            && let Some(replay) = replays.remove(place)
+        {
+            self.retained.end(replay.cursor);
+        }
+    }
+
+    /// Begins again what a restart has cut off.
+    pub(super) fn resume_replay(&mut self, key: ConsumerKey, name: &SubscriptionName) {
+        if let Some(Subscribed::Own(binding)) = self.clients[key.index()].subscriptions.get(name) {
+            let binding = self.router.binding(*binding);
+            let (grant, exclude) = (binding.grant.clone(), binding.exclude);
+            self.begin_replay(key, name, grant, exclude);
+        }
     }
 
     pub(super) fn end_replays(&mut self, key: ConsumerKey) {
@@ -56,6 +88,7 @@ impl Engine {
             }
             if is_finished {
                 self.retained.end(replay.cursor);
+                self.end_replaying(key, &replay.name);
             } else {
                 self.clients[key.index()].replays.push_front(replay);
             }

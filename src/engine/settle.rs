@@ -76,17 +76,18 @@ impl Engine {
         kept.queue.settle(at.key)
     }
 
-    pub(super) fn release(&mut self, key: ConnectionKey, handle: u16, token: Token) {
+    pub(super) fn release(&mut self, key: ConnectionKey, handle: u16, known: bool, token: Token) {
         let Some(client) = self.connections[key.index()].client else { return };
         let client = &self.clients[client.index()];
         let (id, is_durable) = (client.id, client.is_durable);
-        let ticket = if is_durable {
-            self.open.write(|batch| batch.delete_record(&Key::received(id, handle)))
-        } else {
-            Ticket::NONE
+        let ticket = match (is_durable, known) {
+            (false, _) => Ticket::NONE,
+            (true, true) => self.open.write(|batch| batch.delete_record(&Key::received(id, handle))),
+            // It may have been released a moment ago, in an earlier connection.
+            (true, false) => self.open.barrier(),
         };
         self.await_ticket(key, ticket);
-        self.notify(key, Event::Released { token, known: true, ticket });
+        self.notify(key, Event::Released { token, ticket });
     }
 
     /// The owner of a queue goes on with its retained messages.

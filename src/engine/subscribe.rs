@@ -74,15 +74,14 @@ impl Engine {
             Some(queue) => self.join(key, &wanted.name, queue, grant.clone()),
             None => self.bind_own(key, &wanted.name, grant.clone(), exclude),
         }
-        self.write_subscription(key, wanted);
         let is_wanted = match wanted.retained {
             RetainedWish::Always => true,
             RetainedWish::IfNew => is_new,
             RetainedWish::Never => false,
         };
-        if is_wanted && wanted.name.group.is_none() {
-            self.begin_replay(key, &wanted.name.pattern, grant, exclude);
-        }
+        let replays =
+            is_wanted && wanted.name.group.is_none() && self.begin_replay(key, &wanted.name, grant.clone(), exclude);
+        self.write_subscription(key, &wanted.name, &grant, wanted.exclude_own, replays);
         wanted.grant.guarantee
     }
 
@@ -194,29 +193,40 @@ impl Engine {
         }
     }
 
-    fn write_subscription(&mut self, key: ConsumerKey, wanted: &Subscription) {
+    fn write_subscription(
+        &mut self,
+        key: ConsumerKey,
+        name: &SubscriptionName,
+        grant: &Grant,
+        exclude_own: bool,
+        replaying: bool,
+    ) {
         let client = &self.clients[key.index()];
-        if !client.is_durable {
-            return;
+        if client.is_durable {
+            let key = Key::subscription(client.id, name.group.as_deref(), &name.pattern);
+            let record = record(name, grant, exclude_own, replaying);
+            self.open.write(|batch| batch.put_record(&key, &record));
         }
-        let id = client.id;
-        let record = SubscriptionRecord {
-            pattern: (&*wanted.name.pattern).into(),
-            group: wanted.name.group.clone(),
-            guarantee: wanted.grant.guarantee,
-            keep_retain: wanted.grant.keep_retain,
-            exclude_own: wanted.exclude_own,
-            tags: wanted.grant.tags.to_vec(),
-        };
-        let name = Key::subscription(id, wanted.name.group.as_deref(), &wanted.name.pattern);
-        self.open.write(|batch| batch.put_record(&name, &record));
+    }
+
+    /// All last values that a subscription asked for are on their way: a restart does not begin again.
+    pub(super) fn end_replaying(&mut self, key: ConsumerKey, name: &SubscriptionName) {
+        let client = &self.clients[key.index()];
+        let Some(Subscribed::Own(binding)) = client.subscriptions.get(name) else { return };
+        let binding = self.router.binding(*binding);
+        if client.is_durable {
+            let key = Key::subscription(client.id, None, &name.pattern);
+            let record = record(name, &binding.grant, binding.exclude.is_some(), false);
+            self.open.write_lazily(|batch| batch.put_record(&key, &record));
+        }
     }
 
     pub(super) fn unsubscribe(&mut self, key: ConnectionKey, token: Token, names: &[SubscriptionName]) {
         let Some(client) = self.connections[key.index()].client else { return };
         let results: Vec<bool> = names.iter().map(|name| self.remove_subscription(client, name)).collect();
         let is_durable = self.clients[client.index()].is_durable;
-        let ticket = if is_durable && results.contains(&true) { self.open.ticket() } else { Ticket::NONE };
+        // A subscription that is not there may have ended a moment ago.
+        let ticket = if is_durable { self.open.barrier() } else { Ticket::NONE };
         self.await_ticket(key, ticket);
         self.notify(key, Event::Unsubscribed { token, results, ticket });
     }
@@ -226,6 +236,7 @@ impl Engine {
         let client = &mut self.clients[key.index()];
         let Some(subscribed) = client.subscriptions.remove(name) else { return false };
         let (id, is_durable) = (client.id, client.is_durable);
+        self.cancel_replay(key, name);
         if is_durable {
             let name = Key::subscription(id, name.group.as_deref(), &name.pattern);
             self.open.write(|batch| batch.delete_record(&name));
@@ -248,10 +259,14 @@ impl Engine {
         client.memberships.retain(|other| *other != queue);
         let kept = &mut self.queues[queue.index()];
         kept.queue.members.retain(|member| member.consumer != key);
-        let Owner::Shared(shared, binding) = kept.owner.clone() else { return };
-        if !kept.queue.members.is_empty() {
-            return;
+        if kept.queue.members.is_empty() {
+            self.remove_group_queue(queue);
         }
+    }
+
+    /// Deletes a shared queue that nobody takes from any more.
+    pub(super) fn remove_group_queue(&mut self, queue: QueueKey) {
+        let Owner::Shared(shared, binding) = self.queues[queue.index()].owner.clone() else { return };
         self.router.unbind(binding);
         self.shared.remove(&shared);
         let mut queue = self.queues.remove(queue.index()).queue;
@@ -264,5 +279,17 @@ impl Engine {
                 delete_all(batch, Kind::Entry, queue.id);
             });
         }
+    }
+}
+
+fn record(name: &SubscriptionName, grant: &Grant, exclude_own: bool, replaying: bool) -> SubscriptionRecord {
+    SubscriptionRecord {
+        pattern: (&*name.pattern).into(),
+        group: name.group.clone(),
+        guarantee: grant.guarantee,
+        keep_retain: grant.keep_retain,
+        exclude_own,
+        tags: grant.tags.to_vec(),
+        replaying,
     }
 }

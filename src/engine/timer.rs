@@ -13,7 +13,7 @@ use crate::store::record::{AliveRecord, Key};
 /// Something that is due at a time. It may have become void by then.
 #[derive(Debug, Clone)]
 pub(super) enum Timer {
-    Silence(ConnectionKey, u64),
+    Silence(ConnectionKey, u64, u32),
     Will(ConsumerKey, u64),
     /// A last value's time is over.
     Retained(Rc<Address>),
@@ -62,7 +62,7 @@ impl Engine {
         for _ in 0..STEPS_PER_TICK {
             let Some(timer) = self.timers.take_due(self.now) else { return };
             match timer {
-                Timer::Silence(connection, number) => self.check_silence(connection, number),
+                Timer::Silence(connection, number, watch) => self.check_silence(connection, number, watch),
                 Timer::Will(client, id) => self.send_due_will(client, id, self.now),
                 Timer::Retained(address) => self.expire_retained(&address),
                 Timer::SessionScan => self.scan_sessions(),

@@ -82,8 +82,8 @@ pub enum Request<'a> {
     Unsubscribe { token: Token, subscriptions: Vec<SubscriptionName> },
     /// A delivery's fate; `token` waits for [`Event::Settled`].
     Settle { delivery: DeliveryRef, handle: u16, outcome: Outcome, token: Option<Token> },
-    /// The sender will not repeat the exactly-once message of this number.
-    Release { handle: u16, token: Token },
+    /// The sender will not repeat the exactly-once message of this number, which may not be known.
+    Release { handle: u16, known: bool, token: Token },
     /// An orderly end, perhaps with another expiry, perhaps asking for the will all the same.
     Close { expiry: Option<Expiry>, will: bool },
 }
@@ -241,13 +241,13 @@ pub enum Event {
     /// Whether each subscription had existed.
     Unsubscribed { token: Token, results: Vec<bool>, ticket: Ticket },
     Settled { token: Token, ticket: Ticket },
-    Released { token: Token, known: bool, ticket: Ticket },
+    Released { token: Token, ticket: Ticket },
     /// What this token waited for needs no disk any more.
     Elided { token: Token },
     /// More is durable.
     Committed,
     /// An exactly-once delivery that the client has received, in an earlier connection.
-    Resume { handle: u16 },
+    Resume { handle: u16, ticket: Ticket },
     Close(Closing),
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Batch, JournalError, Op};
+use super::{Batch, JournalError};
 use crate::core::message::{Guarantee, Posting, Properties};
 
 /// First byte of a key; recovery reads the kinds in this order.
@@ -44,6 +44,8 @@ pub struct SubscriptionRecord {
     pub keep_retain: bool,
     pub exclude_own: bool,
     pub tags: Vec<u32>,
+    /// Not all last values that it asked for are sent yet.
+    pub replaying: bool,
 }
 
 /// A message's body, shared by the entries that refer to it.
@@ -359,7 +361,7 @@ macro_rules! record {
 record!(Properties { payload_is_text, content_type, reply_to, correlation, user });
 record!(Posting { address, payload, properties, guarantee, retain, lifetime_ms });
 record!(ClientRecord { client_id, owner, roles, queue, expiry, left });
-record!(SubscriptionRecord { pattern, group, guarantee, keep_retain, exclude_own, tags });
+record!(SubscriptionRecord { pattern, group, guarantee, keep_retain, exclude_own, tags, replaying });
 record!(MessageRecord { posting, publisher, expires });
 record!(EntryRecord { message, guarantee, keep_retain, retained, tags });
 record!(OutgoingRecord { queue, sequence, order, released });
@@ -371,15 +373,6 @@ impl Batch {
     /// Puts a record.
     pub fn put_record(&mut self, key: &Key, value: &impl Value) {
         self.put_with(key.as_bytes(), |out| value.write(out));
-    }
-
-    /// Appends an operation of another batch.
-    pub fn copy(&mut self, op: Op<'_>) {
-        match op {
-            Op::Put { key, value } => self.put(key, value),
-            Op::Delete { key } => self.delete(key),
-            Op::DeleteRange { from, to } => self.delete_range(from, to),
-        }
     }
 
     /// Deletes a record.

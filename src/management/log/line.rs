@@ -71,7 +71,7 @@ impl<'a> Escaped<'a> {
     }
 }
 
-impl fmt::Write for Escaped<'_> {
+impl Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         text.chars().try_for_each(|char| self.write_char(char))
     }

@@ -164,11 +164,18 @@ impl MqttSession {
             Ok(true) => ReasonCode::SUCCESS,
             Ok(false) => ReasonCode::NO_MATCHING_SUBSCRIBERS,
             Err(refusal) => {
-                if self.version != Version::V5 && self.limits.close_on_refused_publish && self.version != Version::V3 {
-                    return Err(Ended { why: "publish refused", abnormal: true });
-                }
                 // [MQTT-4.3.3-9] Refused, it is not remembered.
                 self.inbound.received.remove(&id);
+                let ends = match self.version {
+                    Version::V5 => false,
+                    // A positive acknowledgement would promise what is not kept.
+                    _ if refusal == Refusal::QuotaExceeded => true,
+                    Version::V4 => self.limits.close_on_refused_publish,
+                    Version::V3 => false,
+                };
+                if ends {
+                    return Err(Ended { why: "publish refused", abnormal: true });
+                }
                 refusal_reason(refusal)
             }
         };
@@ -181,16 +188,11 @@ impl MqttSession {
     }
 
     /// PUBREL: the number is free once that is durable.
-    pub(super) fn released_by_client(&mut self, id: u16, cx: &mut Context<'_>) -> Option<Request<'static>> {
+    pub(super) fn released_by_client(&mut self, id: u16) -> Request<'static> {
         let known = self.inbound.received.remove(&id).is_some();
         let reason = if known { ReasonCode::SUCCESS } else { ReasonCode::PACKET_IDENTIFIER_NOT_FOUND };
         let token = self.owed.push(Item::ack(AckKind::PubComp, id, self.acknowledgement(reason)));
-        if known {
-            return Some(Request::Release { handle: id, token }); // [MQTT-4.3.3-11]
-        }
-        self.owed.answer(token, Ticket::NONE);
-        self.write_owed(cx);
-        None
+        Request::Release { handle: id, known, token } // [MQTT-4.3.3-11]
     }
 }
 

@@ -159,7 +159,7 @@ impl MqttSession {
             Packet::Publish(packet) => self.publish(&packet, cx),
             Packet::PubAck(packet) => Ok(self.outbound.acknowledged(packet.packet_id)),
             Packet::PubRec(packet) => Ok(self.received_by_client(packet.packet_id, packet.reason, cx)),
-            Packet::PubRel(packet) => Ok(self.released_by_client(packet.packet_id, cx)),
+            Packet::PubRel(packet) => Ok(Some(self.released_by_client(packet.packet_id))),
             Packet::PubComp(packet) => Ok(self.outbound.completed(packet.packet_id)),
             Packet::Subscribe(packet) => self.subscribe(&packet).map(Some),
             Packet::Unsubscribe(packet) => self.unsubscribe(&packet).map(Some),
@@ -246,19 +246,13 @@ impl MqttSession {
             Event::Published { token, result, ticket } => self.published(token, result, ticket)?,
             Event::Subscribed { token, results, ticket } => self.subscribed(token, &results, ticket),
             Event::Unsubscribed { token, results, ticket } => self.unsubscribed(token, &results, ticket),
-            Event::Settled { token, ticket } => self.owed.answer(token, ticket),
-            Event::Released { token, known, ticket } => {
-                if !known && self.version == Version::V5 {
-                    self.owed.set_reason(token, ReasonCode::PACKET_IDENTIFIER_NOT_FOUND);
-                }
-                self.owed.answer(token, ticket);
-            }
+            Event::Settled { token, ticket } | Event::Released { token, ticket } => self.owed.answer(token, ticket),
             Event::Elided { token } => self.owed.answer(token, Ticket::NONE),
             Event::Committed => {}
-            Event::Resume { handle } => {
+            Event::Resume { handle, ticket } => {
                 self.outbound.resume(handle);
                 let token = self.owed.push(Item::ack(AckKind::PubRel, handle, ReasonCode::SUCCESS));
-                self.owed.answer(token, Ticket::NONE);
+                self.owed.answer(token, ticket);
             }
             Event::Close(closing) => {
                 self.closing(closing, cx);
