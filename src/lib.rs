@@ -10,3 +10,6 @@ pub mod net;
 pub mod protocol;
 pub mod security;
 pub mod store;
+
+#[cfg(test)]
+mod sim;

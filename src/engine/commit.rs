@@ -24,6 +24,7 @@ pub struct Waiter {
 /// Records of one publish that may be taken out again.
 #[derive(Debug)]
 struct Unit {
+    since: Time,
     live: u32,
     message: Option<u32>,
     waiter: Option<Waiter>,
@@ -47,8 +48,8 @@ pub struct OpenBatch {
     units: Vec<Unit>,
     /// What always has to be written.
     fixed: Batch,
-    /// When the first of the records came in.
-    since: Option<Time>,
+    /// Units before this one have nothing left.
+    oldest: usize,
     /// Someone waits for what always has to be written.
     is_urgent: bool,
     /// Since when something waits to be written that nobody waits for.
@@ -68,7 +69,7 @@ impl OpenBatch {
             live: 0,
             units: Vec::new(),
             fixed: Batch::new(),
-            since: None,
+            oldest: 0,
             is_urgent: false,
             lazy_since: None,
             spare: Batch::new(),
@@ -111,16 +112,19 @@ impl OpenBatch {
         if self.live == 0 {
             self.records.clear();
             self.units.clear();
-            self.since = None;
+            self.oldest = 0;
         }
         if self.is_empty() {
             return None;
         }
-        if let Some(since) = self.since {
-            return Some(since.after(settle_ms));
-        }
         if self.is_urgent {
             return Some(now);
+        }
+        while self.units.get(self.oldest).is_some_and(|unit| unit.live == 0) {
+            self.oldest += 1;
+        }
+        if let Some(unit) = self.units.get(self.oldest) {
+            return Some(unit.since.after(settle_ms));
         }
         Some(self.lazy_since.get_or_insert(now).after(LAZY_MS))
     }
@@ -136,9 +140,8 @@ impl OpenBatch {
         if !self.is_durable {
             return;
         }
-        self.since.get_or_insert(now);
         let unit = *unit.get_or_insert_with(|| {
-            self.units.push(Unit { live: 0, message: None, waiter: None });
+            self.units.push(Unit { since: now, live: 0, message: None, waiter: None });
             (self.units.len() - 1) as u32
         });
         let message = &entry.message;
@@ -210,6 +213,11 @@ impl OpenBatch {
         true
     }
 
+    /// Nobody who is there can settle what was added last: it is written without waiting.
+    pub fn hurry(&mut self) {
+        self.is_urgent = true;
+    }
+
     /// What waits for this can rely on everything that always has to be written and was so far.
     pub fn barrier(&mut self) -> Ticket {
         if !self.fixed.is_empty() {
@@ -240,7 +248,7 @@ impl OpenBatch {
         }
         self.units.clear();
         self.live = 0;
-        self.since = None;
+        self.oldest = 0;
         self.is_urgent = false;
         self.lazy_since = None;
         self.is_writing = true;

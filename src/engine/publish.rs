@@ -223,18 +223,18 @@ impl Engine {
     ) -> bool {
         let guarantee = message.guarantee.min(grant.guarantee);
         let kept = &self.queues[key.index()];
-        let is_own = match &kept.owner {
+        let (is_own, is_live) = match &kept.owner {
             Owner::Client(client) => {
                 let client = &self.clients[client.index()];
                 if client.connection.is_none() && (guarantee == Guarantee::AtMostOnce || client.is_gone(self.now)) {
                     return !client.is_gone(self.now);
                 }
-                true
+                (true, client.connection.is_some() && kept.queue.waiting() == 0)
             }
-            Owner::Shared(..) | Owner::Declared => false,
+            Owner::Shared(..) | Owner::Declared => (false, self.has_connected_member(key)),
         };
         let is_fleeting = guarantee == Guarantee::AtMostOnce;
-        if is_fleeting && (kept.queue.waiting() >= FLEETING_MAX || !is_own && !self.has_connected_member(key)) {
+        if is_fleeting && (kept.queue.waiting() >= FLEETING_MAX || !is_own && !is_live) {
             self.counters.dropped += 1;
             return true;
         }
@@ -255,6 +255,9 @@ impl Engine {
         if durable {
             let id = self.queues[key.index()].queue.id;
             self.open.add(id, &mut entry, unit, self.now);
+            if !is_live {
+                self.open.hurry();
+            }
             if guarantee == Guarantee::ExactlyOnce {
                 entry.ready = self.open.ticket();
             }

@@ -1,6 +1,6 @@
 //! What time brings.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::rc::Rc;
 
@@ -25,28 +25,52 @@ pub(super) enum Timer {
 /// Timers in order.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
-    heap: BinaryHeap<Reverse<(Time, u64)>>,
-    timers: hashbrown::HashMap<u64, Timer, foldhash::fast::RandomState>,
-    next: u64,
+    heap: BinaryHeap<Reverse<Due>>,
+    set: u64,
+}
+
+/// A timer, ordered by its time and by when it was set.
+#[derive(Debug)]
+struct Due {
+    at: (Time, u64),
+    timer: Timer,
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        self.at == other.at
+    }
+}
+
+impl Eq for Due {}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.at.cmp(&other.at)
+    }
 }
 
 impl Timers {
     pub fn set(&mut self, at: Time, timer: Timer) {
-        self.heap.push(Reverse((at, self.next)));
-        self.timers.insert(self.next, timer);
-        self.next += 1;
+        self.heap.push(Reverse(Due { at: (at, self.set), timer }));
+        self.set += 1;
     }
 
     pub fn next(&self) -> Option<Time> {
-        self.heap.peek().map(|Reverse((at, _))| *at)
+        self.heap.peek().map(|Reverse(due)| due.at.0)
     }
 
     fn take_due(&mut self, now: Time) -> Option<Timer> {
         if self.next()? > now {
             return None;
         }
-        let Reverse((_, number)) = self.heap.pop()?;
-        self.timers.remove(&number)
+        self.heap.pop().map(|Reverse(due)| due.timer)
     }
 }
 

@@ -1,19 +1,16 @@
 //! Listening sockets, and what a new connection turns out to speak.
 
-use bytes::BytesMut;
 use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::reactor::Reactor;
-use super::{connection, websocket};
+use super::connection;
 use crate::engine::Peer;
 use crate::protocol::Session;
-use crate::protocol::detect::{Start, Unknown, detect};
 
 /// Pause after a connection could not be accepted, as when there are no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -71,6 +68,8 @@ impl Listener {
         let address = address.ok_or_else(|| io::Error::other("the host has no address"))?;
         let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
         socket.set_reuseaddr(true)?;
+        // Accepted sockets inherit this.
+        socket.set_nodelay(acceptor.no_delay)?;
         if let Some(bytes) = acceptor.send_buffer {
             socket.set_send_buffer_size(bytes)?;
         }
@@ -112,48 +111,8 @@ impl Listener {
         }
         self.connections.set(count + 1);
         let place = Place(self.connections.clone());
-        if self.acceptor.no_delay {
-            // A peer that is gone already shows at the first read.
-            let _ = stream.set_nodelay(true);
-        }
-        let acceptor = self.acceptor.clone();
-        tokio::task::spawn_local(start(reactor.clone(), acceptor, stream, remote, place));
-    }
-}
-
-/// Reads until it is clear what the peer speaks, and hands over to that.
-async fn start(reactor: Rc<Reactor>, acceptor: Rc<Acceptor>, mut stream: TcpStream, remote: String, place: Place) {
-    let limit = match acceptor.handshake_ms {
-        0 => Duration::from_secs(u64::from(u32::MAX)),
-        ms => Duration::from_millis(ms),
-    };
-    let mut first = BytesMut::new();
-    let Ok(Some(kind)) = tokio::time::timeout(limit, first_bytes(&mut stream, &mut first)).await else {
-        tracing::debug!(remote, "connection closed: it speaks nothing that is known here");
-        return;
-    };
-    let peer = Rc::new(Peer { acceptor: acceptor.name.clone(), address: remote, handshake_ms: acceptor.handshake_ms });
-    match kind {
-        Start::Mqtt => {
-            let task = connection::run(reactor, (acceptor.session)(), peer, stream, first.into(), place);
-            tokio::task::spawn_local(task);
-        }
-        Start::Http => {
-            let task = websocket::run(reactor, acceptor, peer, stream, first.freeze(), place);
-            tokio::task::spawn_local(task);
-        }
-    }
-}
-
-async fn first_bytes(stream: &mut TcpStream, first: &mut BytesMut) -> Option<Start> {
-    loop {
-        match stream.read_buf(first).await {
-            Ok(0) | Err(_) => return None,
-            Ok(_) => match detect(first) {
-                Ok(Some(start)) => return Some(start),
-                Ok(None) => {}
-                Err(Unknown) => return None,
-            },
-        }
+        let (acceptor, handshake_ms) = (self.acceptor.clone(), self.acceptor.handshake_ms);
+        let peer = Rc::new(Peer { acceptor: acceptor.name.clone(), address: remote, handshake_ms });
+        tokio::task::spawn_local(connection::run(reactor.clone(), acceptor, peer, stream, place));
     }
 }

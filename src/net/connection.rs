@@ -9,10 +9,11 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-use super::acceptor::Place;
+use super::acceptor::{Acceptor, Place};
 use super::reactor::{Link, Reactor};
+use super::websocket;
 use crate::engine::{ConnectionKey, Peer};
-use crate::protocol::Session;
+use crate::protocol::detect::{Start, detect};
 use crate::protocol::output::Output;
 
 /// Pieces of one vectored write.
@@ -28,34 +29,62 @@ enum Woken {
     Ended,
 }
 
-/// Serves a connection from its first bytes to its end.
-pub async fn run(
-    reactor: Rc<Reactor>,
-    session: Box<dyn Session>,
-    peer: Rc<Peer>,
-    stream: TcpStream,
-    first: Vec<u8>,
-    place: Place,
-) {
-    let (read, write) = stream.into_split();
+/// Serves a connection from its first byte to its end. One that begins with an HTTP request goes on as a WebSocket.
+pub async fn run(reactor: Rc<Reactor>, acceptor: Rc<Acceptor>, peer: Rc<Peer>, stream: TcpStream, place: Place) {
+    let (mut read, write) = stream.into_split();
     let link = Rc::new(Link::socket(write));
-    let key = reactor.connect(session, peer, link.clone());
-    serve(&reactor, key, &link, read, first).await;
-    reactor.disconnect(key);
-    drop(place);
+    let key = reactor.connect((acceptor.session)(), peer.clone(), link.clone());
+    let first = first_bytes(&reactor, key, &link, &mut read).await;
+    match first {
+        Some((Start::Mqtt, first)) => {
+            let mut accounted = 0;
+            read_all(&reactor, key, &link, &mut read, first, &mut accounted).await;
+            reactor.account(key, &mut accounted, 0);
+            reactor.disconnect(key);
+            drop(place);
+        }
+        Some((Start::Http, first)) => {
+            reactor.disconnect(key);
+            let write = Rc::into_inner(link).and_then(Link::into_write_half);
+            if let Some(Ok(stream)) = write.map(|write| read.reunite(write)) {
+                let socket = websocket::run(reactor, acceptor, peer, stream, first.into(), place);
+                tokio::task::spawn_local(socket);
+            }
+        }
+        None => {
+            tracing::debug!(remote = peer.address, "connection closed: it speaks nothing that is known here");
+            reactor.disconnect(key);
+        }
+    }
 }
 
-async fn serve(reactor: &Reactor, key: ConnectionKey, link: &Link, read: OwnedReadHalf, left: Vec<u8>) {
-    let mut accounted = 0;
-    read_all(reactor, key, link, read, left, &mut accounted).await;
-    reactor.account(key, &mut accounted, 0);
+/// Reads until it is clear what the peer speaks.
+async fn first_bytes(
+    reactor: &Reactor,
+    key: ConnectionKey,
+    link: &Link,
+    read: &mut OwnedReadHalf,
+) -> Option<(Start, Vec<u8>)> {
+    let mut first = Vec::new();
+    loop {
+        match poll_fn(|cx| poll(reactor, key, link, read, cx)).await {
+            Woken::Resumed => {}
+            Woken::Ended | Woken::Read(Ok(0)) | Woken::Read(Err(_)) => return None,
+            Woken::Read(Ok(count)) => {
+                first.extend_from_slice(&reactor.buffer.borrow()[..count]);
+                if let Some(start) = detect(&first).ok()? {
+                    return Some((start, first));
+                }
+            }
+        }
+    }
 }
 
 async fn read_all(
     reactor: &Reactor,
     key: ConnectionKey,
     link: &Link,
-    mut read: OwnedReadHalf,
+    read: &mut OwnedReadHalf,
     mut left: Vec<u8>,
     accounted: &mut usize,
 ) {
@@ -71,7 +100,7 @@ async fn read_all(
             tracing::debug!("connection closed: too much is held before anyone is let in");
             return;
         }
-        let woken = poll_fn(|cx| poll(reactor, key, link, &mut read, cx)).await;
+        let woken = poll_fn(|cx| poll(reactor, key, link, read, cx)).await;
         match woken {
             Woken::Ended => return,
             Woken::Resumed => is_offered = false,

@@ -82,6 +82,10 @@ impl Link {
         }
     }
 
+    pub fn into_write_half(self) -> Option<OwnedWriteHalf> {
+        self.write
+    }
+
     pub fn write_half(&self) -> Option<&OwnedWriteHalf> {
         self.write.as_ref()
     }

@@ -29,8 +29,9 @@ struct Outgoing {
 
 #[derive(Debug, Clone)]
 enum Asked {
-    Subscribe(Vec<String>),
-    Unsubscribe(Vec<String>),
+    /// Filters, and the numbers of the requests.
+    Subscribe(Vec<(String, usize)>),
+    Unsubscribe(String, usize),
 }
 
 /// A client.
@@ -68,8 +69,12 @@ pub struct Client {
     has_crashed: bool,
     crashed_since_left: bool,
     expiry: u32,
+    /// Since the session began.
     least_expiry: u32,
-    left: Option<Time>,
+    most_expiry: u32,
+    /// When the broker may have noticed first, and last, that the client is away.
+    left: Option<(Time, Time)>,
+    asked_at: Time,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,7 +109,9 @@ impl Client {
             crashed_since_left: false,
             expiry: 0,
             least_expiry: 0,
+            most_expiry: 0,
             left: None,
+            asked_at: Time(0),
         }
     }
 
@@ -127,14 +134,17 @@ impl Client {
 
     /// Connects; what is left of an earlier connection is taken over by the broker.
     pub fn connect(&mut self, node: &mut Node, oracle: &mut Oracle, hello: Hello) {
-        self.forget_connection(node.now);
+        if self.link.is_some() {
+            self.lost(oracle, node.now);
+        }
         if hello.clean {
             self.lose_session(oracle);
             self.must_clean = true;
         }
         self.has_tried |= !hello.clean;
         self.expiry = if hello.version == Version::V5 { hello.expiry } else { u32::from(!hello.clean) * u32::MAX };
-        self.least_expiry = self.least_expiry.min(self.expiry);
+        self.agree_on_expiry();
+        self.asked_at = node.now;
         self.hello = hello;
         self.connection += 1;
         let link = node.connect();
@@ -142,7 +152,13 @@ impl Client {
         node.send(link, &self.hello.encode());
     }
 
+    fn agree_on_expiry(&mut self) {
+        self.least_expiry = self.least_expiry.min(self.expiry);
+        self.most_expiry = self.most_expiry.max(self.expiry);
+    }
+
     fn forget_connection(&mut self, now: Time) {
+        self.left = Some((self.left.map_or(now, |(first, _)| first), now));
         self.link = None;
         self.is_open = false;
         self.replies.clear();
@@ -150,7 +166,6 @@ impl Client {
         self.expected.clear();
         self.in_flight.clear();
         self.unread.clear();
-        self.left = Some(now);
         self.crashed_since_left = false;
     }
 
@@ -165,8 +180,9 @@ impl Client {
 
     /// The connection is gone, with what was on its way.
     pub fn lost(&mut self, oracle: &mut Oracle, now: Time) {
+        let was_open = self.is_open;
         self.forget_connection(now);
-        if self.expiry == 0 {
+        if self.expiry == 0 && was_open {
             self.lose_session(oracle);
             self.has_ended_silently = true;
         }
@@ -187,7 +203,7 @@ impl Client {
         let Some(link) = self.link else { return };
         let expiry = expiry.filter(|_| self.version == Version::V5 && self.expiry > 0);
         self.expiry = expiry.unwrap_or(self.expiry);
-        self.least_expiry = self.least_expiry.min(self.expiry);
+        self.agree_on_expiry();
         node.send(link, &packet::disconnect(self.version, 0, expiry));
         node.lose(link);
         self.lost(oracle, node.now);
@@ -223,19 +239,20 @@ impl Client {
     pub fn subscribe(&mut self, node: &mut Node, oracle: &mut Oracle, filters: &[(&str, SubscribeOptions)]) {
         let (Some(link), Belief::Held(epoch), true) = (self.link, self.belief, self.is_open) else { return };
         let id = self.free_id();
+        let mut requests = Vec::new();
         for (filter, options) in filters {
             let no_local = options.no_local && self.version == Version::V5;
-            oracle.subscribing(epoch, filter, options.qos as u8, no_local);
+            requests.push(((*filter).to_owned(), oracle.subscribing(epoch, filter, options.qos as u8, no_local)));
         }
-        self.asked.insert(id, Asked::Subscribe(filters.iter().map(|(filter, _)| (*filter).to_owned()).collect()));
+        self.asked.insert(id, Asked::Subscribe(requests));
         node.send(link, &packet::subscribe(self.version, id, filters));
     }
 
     pub fn unsubscribe(&mut self, node: &mut Node, oracle: &mut Oracle, filter: &str) {
         let (Some(link), Belief::Held(epoch), true) = (self.link, self.belief, self.is_open) else { return };
         let id = self.free_id();
-        oracle.unsubscribing(epoch, filter);
-        self.asked.insert(id, Asked::Unsubscribe(vec![filter.to_owned()]));
+        let request = oracle.unsubscribing(epoch, filter);
+        self.asked.insert(id, Asked::Unsubscribe(filter.to_owned(), request));
         node.send(link, &packet::unsubscribe(self.version, id, &[filter]));
     }
 
@@ -327,18 +344,16 @@ impl Client {
             oracle.fail(format!("client {}: SUBACK {codes:?} for {filters:?}", self.number));
         }
         self.is_confirmed = true;
-        for filter in &filters {
-            oracle.subscribed(epoch, filter);
+        for (filter, request) in &filters {
+            oracle.subscribed(epoch, filter, *request);
         }
     }
 
     fn unsuback(&mut self, oracle: &mut Oracle, id: u16) {
-        let (Some(Asked::Unsubscribe(filters)), Belief::Held(epoch)) = (self.asked.remove(&id), self.belief) else {
+        let (Some(Asked::Unsubscribe(filter, request)), Belief::Held(epoch)) = (self.asked.remove(&id), self.belief) else {
             return oracle.fail(format!("client {}: UNSUBACK {id} for nothing", self.number));
         };
-        for filter in &filters {
-            oracle.unsubscribed(epoch, filter);
-        }
+        oracle.unsubscribed(epoch, &filter, request);
     }
 
     fn got(&mut self, oracle: &mut Oracle, letter: Letter) {
@@ -380,7 +395,7 @@ impl Client {
         match (self.belief, present) {
             (_, true) if self.hello.clean => fail(oracle, "session present after a clean start"),
             (Belief::Held(_), true) => {
-                if self.is_surely_over(node.now) {
+                if self.is_surely_over() {
                     fail(oracle, "session present after its end");
                 }
             }
@@ -403,28 +418,26 @@ impl Client {
         }
         if self.belief == Belief::Nothing {
             self.belief = Belief::Held(oracle.begin(self.number, self.expiry > 0));
-            (self.is_confirmed, self.has_crashed, self.least_expiry) = (false, false, self.expiry);
+            (self.is_confirmed, self.has_crashed) = (false, false);
+            (self.least_expiry, self.most_expiry) = (self.expiry, self.expiry);
         }
         (self.has_tried, self.has_ended_silently, self.may_be_stale) = (false, false, false);
+        self.left = None;
         self.is_open = true;
         self.send_again(node, oracle);
     }
 
-    fn is_surely_over(&self, now: Time) -> bool {
-        let ends = self.left.map(|left| left.after(u64::from(self.expiry_before()) * 1000));
-        !self.crashed_since_left && self.expiry_before() != u32::MAX && ends.is_some_and(|ends| ends <= now)
+    fn is_surely_over(&self) -> bool {
+        let ends = self.left.map(|(_, last)| last.after(u64::from(self.most_expiry) * 1000));
+        !self.crashed_since_left && self.most_expiry != u32::MAX && ends.is_some_and(|ends| ends <= self.asked_at)
     }
 
     fn is_surely_there(&self, now: Time) -> bool {
         if self.has_crashed && (!self.is_confirmed || self.least_expiry < 3600) {
             return false;
         }
-        !self.is_surely_over(now)
-    }
-
-    /// The expiry that counted while it was away is the least it may have been.
-    fn expiry_before(&self) -> u32 {
-        self.previous_expiry
+        let ends = self.left.map(|(first, _)| first.after(u64::from(self.least_expiry) * 1000));
+        self.least_expiry == u32::MAX || self.least_expiry > 0 && ends.is_none_or(|ends| ends > now)
     }
 
     fn send_again(&mut self, node: &mut Node, oracle: &mut Oracle) {

@@ -106,7 +106,7 @@ impl Node {
 
     /// Bytes from a client that are read in one tick with others.
     pub fn feed(&mut self, id: LinkId, bytes: &[u8]) {
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(&id).filter(|link| !link.is_over) else { return };
         link.to_broker.extend_from_slice(bytes);
         let used = self.engine.receive(self.now, link.key, &link.to_broker);
         link.to_broker.drain(..used);
@@ -117,7 +117,7 @@ impl Node {
         self.links.get_mut(&link).map(|link| std::mem::take(&mut link.to_client)).unwrap_or_default()
     }
 
-    /// Puts back what was read of an incomplete packet.
+    /// Whether something waits to be read by a client.
     pub fn has_output(&self, link: LinkId) -> bool {
         self.links.get(&link).is_some_and(|link| !link.to_client.is_empty())
     }
@@ -241,7 +241,7 @@ impl Node {
         true
     }
 
-    /// Everything that is to be written is written and reported, without any time going by but what batches wait.
+    /// Everything that is to be written is written and reported, with the time that batches wait for company.
     pub fn settle(&mut self) {
         for _ in 0..1000 {
             self.pump();
@@ -251,7 +251,8 @@ impl Node {
                 if !self.engine.is_writing() {
                     return;
                 }
-                self.pass(1);
+                let due = self.engine.next_due().unwrap_or(self.now);
+                self.pass(due.since(self.now));
             }
         }
         panic!("the journal does not come to rest");

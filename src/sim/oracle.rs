@@ -38,6 +38,8 @@ pub struct Filter {
     pub ended: Option<Step>,
     /// At some time it did not leave out the client's own messages.
     pub ever_local: bool,
+    /// Tells the latest request from earlier ones.
+    request: usize,
 }
 
 /// A session's arrivals of one message.
@@ -152,7 +154,8 @@ impl Oracle {
         self.epochs[epoch].ended = Some(self.step);
     }
 
-    pub fn subscribing(&mut self, epoch: EpochId, filter: &str, qos: u8, no_local: bool) {
+    /// A SUBSCRIBE is sent; gives back by which number its answer is known.
+    pub fn subscribing(&mut self, epoch: EpochId, filter: &str, qos: u8, no_local: bool) -> usize {
         let known = self.epochs[epoch].filters.entry(filter.to_owned()).or_insert(Filter {
             qos,
             no_local,
@@ -160,31 +163,38 @@ impl Oracle {
             unsubscribing: false,
             ended: None,
             ever_local: false,
+            request: 0,
         });
         if known.qos.min(1) != qos.min(1) || known.no_local != no_local || known.unsubscribing {
             known.since = None;
         }
         known.ever_local |= !no_local;
         (known.qos, known.no_local, known.unsubscribing, known.ended) = (qos, no_local, false, None);
+        known.request += 1;
+        known.request
     }
 
-    pub fn subscribed(&mut self, epoch: EpochId, filter: &str) {
+    /// SUBACK; an answer to an earlier request says nothing.
+    pub fn subscribed(&mut self, epoch: EpochId, filter: &str, request: usize) {
         let step = self.step;
-        if let Some(known) = self.epochs[epoch].filters.get_mut(filter) {
+        if let Some(known) = self.epochs[epoch].filters.get_mut(filter).filter(|known| known.request == request) {
             known.since.get_or_insert(step);
         }
     }
 
-    pub fn unsubscribing(&mut self, epoch: EpochId, filter: &str) {
-        if let Some(known) = self.epochs[epoch].filters.get_mut(filter) {
-            known.unsubscribing = true;
-            known.since = None;
-        }
+    /// An UNSUBSCRIBE is sent; gives back by which number its answer is known.
+    pub fn unsubscribing(&mut self, epoch: EpochId, filter: &str) -> usize {
+        let Some(known) = self.epochs[epoch].filters.get_mut(filter) else { return 0 };
+        known.unsubscribing = true;
+        known.since = None;
+        known.request += 1;
+        known.request
     }
 
-    pub fn unsubscribed(&mut self, epoch: EpochId, filter: &str) {
+    /// UNSUBACK.
+    pub fn unsubscribed(&mut self, epoch: EpochId, filter: &str, request: usize) {
         let step = self.step;
-        if let Some(known) = self.epochs[epoch].filters.get_mut(filter) {
+        if let Some(known) = self.epochs[epoch].filters.get_mut(filter).filter(|known| known.request == request) {
             known.ended.get_or_insert(step);
         }
     }
