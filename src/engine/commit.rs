@@ -1,5 +1,7 @@
 //! The journal's open batch: what is in it, what can be taken out again, and who waits for it.
 
+use slab::Slab;
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use crate::core::binding::Grant;
@@ -36,6 +38,40 @@ enum Record {
     Entry { queue: u64, sequence: u64, message: u64, guarantee: Guarantee, retained: bool, grant: Rc<Grant> },
 }
 
+/// How many units began in each millisecond.
+#[derive(Debug, Default)]
+struct Ages {
+    first: Time,
+    counts: VecDeque<u32>,
+}
+
+impl Ages {
+    fn add(&mut self, at: Time) {
+        if self.counts.is_empty() {
+            self.first = at;
+        }
+        let place = at.since(self.first) as usize;
+        if self.counts.len() <= place {
+            self.counts.resize(place + 1, 0);
+        }
+        self.counts[place] += 1;
+    }
+
+    fn remove(&mut self, at: Time) {
+        if let Some(count) = self.counts.get_mut(at.since(self.first) as usize) {
+            *count -= 1;
+        }
+        while self.counts.front() == Some(&0) {
+            self.counts.pop_front();
+            self.first = self.first.after(1);
+        }
+    }
+
+    fn oldest(&self) -> Option<Time> {
+        (!self.counts.is_empty()).then_some(self.first)
+    }
+}
+
 /// The batch that is being filled.
 #[derive(Debug)]
 pub struct OpenBatch {
@@ -43,13 +79,13 @@ pub struct OpenBatch {
     /// Everything up to here is durable.
     committed: Ticket,
     is_writing: bool,
-    records: Vec<Option<Record>>,
-    live: usize,
-    units: Vec<Unit>,
+    records: Slab<Record>,
+    units: Slab<Unit>,
+    /// Units with nothing left; their places are free at the next tick, when nobody builds on them.
+    spent: Vec<u32>,
+    ages: Ages,
     /// What always has to be written.
     fixed: Batch,
-    /// Units before this one have nothing left.
-    oldest: usize,
     /// Someone waits for what always has to be written.
     is_urgent: bool,
     /// Since when something waits to be written that nobody waits for.
@@ -65,11 +101,11 @@ impl OpenBatch {
             ticket: Ticket(1),
             committed: Ticket::NONE,
             is_writing: false,
-            records: Vec::new(),
-            live: 0,
-            units: Vec::new(),
+            records: Slab::new(),
+            units: Slab::new(),
+            spent: Vec::new(),
+            ages: Ages::default(),
             fixed: Batch::new(),
-            oldest: 0,
             is_urgent: false,
             lazy_since: None,
             spare: Batch::new(),
@@ -109,10 +145,10 @@ impl OpenBatch {
     /// When the batch is to be written; `None` if there is nothing to write. Records that receivers may yet settle are
     /// given `settle_ms`, what nobody waits for a second.
     pub fn due(&mut self, now: Time, settle_ms: u64) -> Option<Time> {
-        if self.live == 0 {
-            self.records.clear();
-            self.units.clear();
-            self.oldest = 0;
+        for unit in self.spent.drain(..) {
+            if self.units.get(unit as usize).is_some_and(|unit| unit.live == 0) {
+                self.units.remove(unit as usize);
+            }
         }
         if self.is_empty() {
             return None;
@@ -120,11 +156,8 @@ impl OpenBatch {
         if self.is_urgent {
             return Some(now);
         }
-        while self.units.get(self.oldest).is_some_and(|unit| unit.live == 0) {
-            self.oldest += 1;
-        }
-        if let Some(unit) = self.units.get(self.oldest) {
-            return Some(unit.since.after(settle_ms));
+        if let Some(oldest) = self.ages.oldest() {
+            return Some(oldest.after(settle_ms));
         }
         Some(self.lazy_since.get_or_insert(now).after(LAZY_MS))
     }
@@ -141,8 +174,7 @@ impl OpenBatch {
             return;
         }
         let unit = *unit.get_or_insert_with(|| {
-            self.units.push(Unit { since: now, live: 0, message: None, waiter: None });
-            (self.units.len() - 1) as u32
+            self.units.insert(Unit { since: now, live: 0, message: None, waiter: None }) as u32
         });
         let message = &entry.message;
         if message.stored.get() == 0 {
@@ -157,14 +189,17 @@ impl OpenBatch {
             retained: entry.retained,
             grant: entry.grant.clone(),
         });
-        self.units[unit as usize].live += 1;
+        let unit_of = &mut self.units[unit as usize];
+        unit_of.live += 1;
+        if unit_of.live == 1 {
+            unit_of.since = now;
+            self.ages.add(now);
+        }
         entry.place = Place { batch: self.ticket, record, unit };
     }
 
     fn push(&mut self, record: Record) -> u32 {
-        self.records.push(Some(record));
-        self.live += 1;
-        (self.records.len() - 1) as u32
+        self.records.insert(record) as u32
     }
 
     /// The unit that an entry's record is in, if it is not written yet.
@@ -190,20 +225,23 @@ impl OpenBatch {
         self.take_out(entry.place.record);
         let unit = &mut self.units[entry.place.unit as usize];
         unit.live -= 1;
-        let (live, body, waiter) = (unit.live, unit.message, unit.waiter);
+        let (live, body, waiter, since) = (unit.live, unit.message.take_if(|_| message.stored.get() == 0), unit.waiter, unit.since);
         if message.stored.get() == 0 {
             match body {
                 Some(record) => self.take_out(record),
                 None => self.fixed.delete_record(&Key::message(message.id)),
             }
         }
-        if live > 0 { None } else { waiter }
+        if live > 0 {
+            return None;
+        }
+        self.ages.remove(since);
+        self.spent.push(entry.place.unit);
+        waiter
     }
 
     fn take_out(&mut self, record: u32) {
-        if let Some(slot) = self.records.get_mut(record as usize) {
-            self.live -= usize::from(slot.take().is_some());
-        }
+        self.records.try_remove(record as usize);
     }
 
     /// Names who waits for a unit; false if nothing of it is left to wait for.
@@ -229,7 +267,7 @@ impl OpenBatch {
 
     /// Whether there is something to write.
     pub fn is_empty(&self) -> bool {
-        self.live == 0 && self.fixed.is_empty()
+        self.records.is_empty() && self.fixed.is_empty()
     }
 
     pub fn is_writing(&self) -> bool {
@@ -243,12 +281,12 @@ impl OpenBatch {
         }
         // Deletes come first: a message that nobody held any more may have got a new holder since.
         let mut batch = std::mem::replace(&mut self.fixed, std::mem::take(&mut self.spare));
-        for record in self.records.drain(..).flatten() {
+        for record in self.records.drain() {
             write_record(&record, &mut batch);
         }
         self.units.clear();
-        self.live = 0;
-        self.oldest = 0;
+        self.spent.clear();
+        self.ages = Ages::default();
         self.is_urgent = false;
         self.lazy_since = None;
         self.is_writing = true;

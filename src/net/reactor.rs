@@ -216,7 +216,7 @@ impl Reactor {
                 if !works || is_ended && out.is_empty() {
                     link.is_finished.set(true);
                 }
-                if link.is_blocked.get() || link.is_finished.get() {
+                if link.is_blocked.get() || link.is_finished.get() || link.is_paused.get() {
                     link.wake();
                 }
             }
@@ -255,8 +255,8 @@ impl Reactor {
             tokio::select! {
                 biased;
                 () = &mut stop => break,
-                completion = completions.recv() => {
-                    if let Some(Err(error)) = completion.map(|completion| self.complete(completion)) {
+                Some(completion) = completions.recv() => {
+                    if let Err(error) = self.complete(completion) {
                         return Stopped::Journal(error);
                     }
                 }
@@ -284,14 +284,7 @@ impl Reactor {
     fn complete(&self, completion: Completion) -> Result<(), String> {
         match completion {
             Completion::Committed { ticket, batch } => {
-                let mut engine = self.engine.borrow_mut();
-                let was_overloaded = engine.is_overloaded();
-                engine.committed(self.clock.now(), Ticket(ticket), batch);
-                if was_overloaded {
-                    for link in self.links.borrow().iter().flatten() {
-                        link.wake();
-                    }
-                }
+                self.engine.borrow_mut().committed(self.clock.now(), Ticket(ticket), batch);
                 Ok(())
             }
             Completion::Failed { error } => Err(error),
@@ -318,7 +311,13 @@ impl Reactor {
     }
 
     fn commit(&self) {
+        let was_overloaded = self.engine.borrow().is_overloaded();
         let batch = self.engine.borrow_mut().take_batch();
+        if was_overloaded && batch.is_some() {
+            for link in self.links.borrow().iter().flatten() {
+                link.wake();
+            }
+        }
         if let (Some((ticket, batch)), Some(journal)) = (batch, &mut *self.journal.borrow_mut()) {
             journal.append(ticket.0, batch);
         }
@@ -334,8 +333,8 @@ impl Reactor {
                 break;
             }
             tokio::select! {
-                completion = completions.recv() => {
-                    if let Some(Err(error)) = completion.map(|completion| self.complete(completion)) {
+                Some(completion) = completions.recv() => {
+                    if let Err(error) = self.complete(completion) {
                         return Stopped::Journal(error);
                     }
                 }

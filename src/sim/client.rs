@@ -257,12 +257,13 @@ impl Client {
     }
 
     /// Sends up to `count` of the acknowledgements that it owes.
-    pub fn reply(&mut self, node: &mut Node, count: usize) {
+    pub fn reply(&mut self, node: &mut Node, oracle: &mut Oracle, count: usize) {
         for _ in 0..count {
             let (Some(link), Some((kind, id))) = (self.link, self.replies.pop_front()) else { return };
             if matches!(kind, AckKind::PubAck | AckKind::PubComp) {
                 self.in_flight.remove(&id);
             }
+            oracle.note(|| format!("client {} answers {kind:?} {id}", self.number));
             node.send(link, &packet::ack(self.version, kind, id));
         }
     }
@@ -285,6 +286,7 @@ impl Client {
     }
 
     fn hear(&mut self, node: &mut Node, oracle: &mut Oracle, heard: Heard) {
+        oracle.note(|| format!("client {} hears {}", self.number, brief(&heard)));
         match heard {
             Heard::ConnAck { present, code: 0 } => self.welcomed(node, oracle, present),
             Heard::ConnAck { code, .. } => oracle.fail(format!("client {} was refused: {code:#x}", self.number)),
@@ -455,5 +457,17 @@ impl Client {
             self.expect(sent.qos, out.id);
             node.send(link, &letter.encode(self.version));
         }
+    }
+}
+
+fn brief(heard: &Heard) -> String {
+    match heard {
+        Heard::Publish(letter) => {
+            let text = String::from_utf8_lossy(&letter.payload);
+            let number = text.split(':').next().unwrap_or_default();
+            let Letter { topic, qos, id, dup, retain, .. } = letter;
+            format!("message {number} of {topic}, QoS {qos}, id {id}, dup {dup}, retain {retain}")
+        }
+        other => format!("{other:?}"),
     }
 }

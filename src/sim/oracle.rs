@@ -71,6 +71,8 @@ pub struct Oracle {
     pub publications: Vec<Publication>,
     pub epochs: Vec<Epoch>,
     pub violations: Vec<String>,
+    /// What happened, for the report.
+    pub trace: Vec<String>,
     /// Deliveries that were looked at.
     pub deliveries: usize,
     /// Obligations that were looked at.
@@ -110,6 +112,10 @@ pub fn split_share(filter: &str) -> (Option<&str>, &str) {
 impl Oracle {
     pub fn fail(&mut self, what: String) {
         self.violations.push(format!("step {}: {what}", self.step));
+    }
+
+    pub fn note(&mut self, what: impl FnOnce() -> String) {
+        self.trace.push(format!("{}: {}", self.step, what()));
     }
 
     /// A new message; gives back its number.

@@ -47,7 +47,6 @@ struct World {
     clients: Vec<Client>,
     oracle: Oracle,
     crashes: usize,
-    trace: Vec<String>,
 }
 
 /// Runs a schedule to its end, or to the first violation.
@@ -65,7 +64,7 @@ pub fn run(plan: Plan) -> Outcome {
     }
     Outcome {
         violations: world.oracle.violations,
-        trace: world.trace,
+        trace: world.oracle.trace,
         crashes: world.crashes,
         deliveries: world.oracle.deliveries,
         obligations: world.oracle.obligations,
@@ -82,12 +81,11 @@ impl World {
         node.is_liar = plan.is_liar;
         let version = |number: usize| if number % 2 == 0 { Version::V5 } else { Version::V4 };
         let clients = (0..plan.clients).map(|number| Client::new(number, version(number))).collect();
-        Self { plan, random, node, clients, oracle: Oracle::default(), crashes: 0, trace: Vec::new() }
+        Self { plan, random, node, clients, oracle: Oracle::default(), crashes: 0 }
     }
 
     fn note(&mut self, what: impl FnOnce() -> String) {
-        let step = self.oracle.step;
-        self.trace.push(format!("{step}: {}", what()));
+        self.oracle.note(what);
     }
 
     fn step(&mut self) {
@@ -239,7 +237,7 @@ impl World {
         let client = &mut self.clients[number];
         client.read(&mut self.node, &mut self.oracle);
         let count = self.random.pick(&[0, 1, 2, 10]);
-        client.reply(&mut self.node, count);
+        client.reply(&mut self.node, &mut self.oracle, count);
         self.note(|| format!("client {number} reads and answers {count}"));
     }
 
@@ -293,7 +291,7 @@ impl World {
                 }
                 let client = &mut self.clients[number];
                 client.read(&mut self.node, &mut self.oracle);
-                client.reply(&mut self.node, usize::MAX);
+                client.reply(&mut self.node, &mut self.oracle, usize::MAX);
             }
             self.node.settle();
             let is_idle = self.clients.iter().all(Client::is_idle);
