@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::engine::{Engine, guard};
 use crate::management::control;
 use crate::management::log::LogHandle;
-use crate::net::{Clock, Listener, Reactor, Stopped};
+use crate::net::{Clock, Listener, Reactor, Stopped, Total};
 use crate::security::SecurityManager;
 use crate::store::{Completion, Journal, Options as JournalOptions, RocksDbJournal};
 
@@ -157,7 +157,9 @@ async fn serve(
     let data = instance.data_of(&files.config);
     std::fs::create_dir_all(&data).map_err(|error| Failure::file(&data, error))?;
     let socket = control::socket_path(&data);
-    reactor.open_control(&socket).map_err(|error| Failure::file(&socket, error))?;
+    if let Err(error) = reactor.open_control(&socket) {
+        tracing::warn!("{} cannot be opened, so no questions can be asked: {error}", socket.display());
+    }
     announce(&listeners, started);
     for listener in listeners {
         tokio::task::spawn_local(listener.run(Rc::clone(&reactor)));
@@ -170,10 +172,11 @@ async fn serve(
 }
 
 async fn open_listeners(config: &Config) -> Result<Vec<Listener>, Failure> {
+    let total = Total::by_open_files();
     let mut listeners = Vec::new();
     for acceptor in &config.acceptors {
         let at = format!("{}:{}", acceptor.host, acceptor.port);
-        let listener = Listener::open(wiring::acceptor(acceptor, config.wildcards)).await;
+        let listener = Listener::open(wiring::acceptor(acceptor, config.wildcards), total.clone()).await;
         listeners.push(listener.map_err(|error| Failure::Listen { acceptor: acceptor.name.clone(), at, error })?);
     }
     Ok(listeners)

@@ -1,4 +1,5 @@
 //! The command line as its users have it.
+#![expect(clippy::unwrap_used, reason = "a failed test is told by its panic")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

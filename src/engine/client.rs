@@ -139,7 +139,7 @@ impl Engine {
         let left_over = std::mem::take(&mut client.resume);
         let mut returned: SmallVec<[QueueKey; 2]> = SmallVec::new();
         let mut kept = VecDeque::new();
-        for (order, in_flight) in in_flight.into_iter().chain(left_over).enumerate() {
+        for in_flight in in_flight.into_iter().chain(left_over) {
             let Some(at) = in_flight.delivery else {
                 kept.push_back(in_flight);
                 continue;
@@ -154,7 +154,7 @@ impl Engine {
                     let record = OutgoingRecord {
                         queue: at.queue_id,
                         sequence: entry.sequence,
-                        order: order as u64,
+                        order: entry.sequence,
                         released: false,
                     };
                     self.open.write_lazily(|batch| batch.put_record(&Key::outgoing(id, in_flight.handle), &record));

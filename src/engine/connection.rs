@@ -10,6 +10,9 @@ use crate::security::RoleSet;
 
 use super::timer::Timer;
 
+/// How long the last words to a peer are offered to it.
+const LINGER_MS: u64 = 5_000;
+
 /// A connection of the running broker: its place, and a number that is never given twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionKey(u32);
@@ -52,6 +55,8 @@ pub(super) struct Connection {
     pub watch: u32,
     pub is_touched: bool,
     pub is_ended: bool,
+    /// It has ended long ago, and its peer does not take what is still to be said.
+    pub is_abandoned: bool,
     /// It waits for its authentication; nothing more is read.
     pub is_waiting: bool,
     /// It had too much to write; deliveries go on when that is written.
@@ -88,6 +93,7 @@ impl Engine {
             watch: 0,
             is_touched: false,
             is_ended: false,
+            is_abandoned: false,
             is_waiting: false,
             is_congested: false,
         });
@@ -100,7 +106,8 @@ impl Engine {
     pub fn receive(&mut self, now: Time, key: ConnectionKey, input: &[u8]) -> usize {
         self.now = self.now.max(now);
         let mut used = 0;
-        if let Some(connection) = self.connections.get_mut(key.index()) {
+        // Until it is let in, a peer has one term for all: bytes do not renew it.
+        if let Some(connection) = self.connections.get_mut(key.index()).filter(|connection| connection.client.is_some()) {
             connection.last_heard = self.now;
         }
         while let Some(connection) = self.connections.get_mut(key.index()) {
@@ -239,11 +246,28 @@ impl Engine {
         }
         connection.is_ended = true;
         tracing::debug!(remote = connection.peer.address, why, "connection ended");
+        if !connection.out.is_empty() {
+            self.timers.set(self.now.after(LINGER_MS), Timer::Linger(key, connection.number));
+        }
         if let Some(client) = connection.client.take() {
             let saved = connection.session.save();
             self.detach(client, saved, abnormal);
         }
         self.touch(key);
+    }
+
+    pub(super) fn abandon(&mut self, key: ConnectionKey, number: u64) {
+        let ended = self.connections.get_mut(key.index());
+        if let Some(connection) = ended.filter(|connection| connection.number == number && connection.is_ended) {
+            connection.is_abandoned = true;
+            connection.out = Output::default();
+            self.touch(key);
+        }
+    }
+
+    /// Whether an ended connection's last words are not waited for any longer.
+    pub fn is_abandoned(&self, key: ConnectionKey) -> bool {
+        self.connections.get(key.index()).is_none_or(|connection| connection.is_abandoned)
     }
 
     /// The network is done with an ended connection; its place is free.
@@ -285,6 +309,7 @@ impl Engine {
 
     pub(super) fn set_silence(&mut self, key: ConnectionKey, silence_ms: u64) {
         let connection = &mut self.connections[key.index()];
+        connection.last_heard = self.now;
         connection.silence_ms = silence_ms;
         connection.watch += 1;
         self.watch_silence(key);

@@ -197,7 +197,13 @@ impl Engine {
 
     fn next_member(&mut self, key: QueueKey, asked: Guarantee) -> Option<Member> {
         let members = std::mem::take(&mut self.queue(key).members);
-        let can_take = |member: &Member| self.can_take(member.consumer, asked.min(member.grant.guarantee));
+        let can_take = |member: &Member| {
+            let guarantee = asked.min(member.grant.guarantee);
+            let own = self.clients[member.consumer.index()].queue;
+            // What has no number yet has a claim on the window.
+            let is_free = guarantee < Guarantee::ExactlyOnce || self.are_numbered(own);
+            is_free && self.can_take(member.consumer, guarantee)
+        };
         let takers: SmallVec<[bool; 16]> = members.iter().map(can_take).collect();
         let queue = self.queue(key);
         queue.members = members;
@@ -220,8 +226,7 @@ impl Engine {
         entry.ready = self.open.ticket();
         self.counters.queued_bytes += entry.message.size();
         self.discard(from, &old);
-        self.queue(own).push(entry);
-        self.dispatch(own);
+        self.offer(own, entry);
     }
 
     fn deliver_head(&mut self, key: QueueKey, client: ConsumerKey) {

@@ -1,6 +1,6 @@
 //! From the journal to a running engine: subscriptions are routable before anyone can publish.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -262,7 +262,8 @@ impl Recovery {
             }
             self.in_flight.entry(client).or_default().push((record.order, InFlight { handle, delivery }));
         }
-        for (client, mut in_flight) in self.in_flight.drain() {
+        for (client, mut in_flight) in std::mem::take(&mut self.in_flight) {
+            self.add_earlier(client, &mut in_flight);
             in_flight.sort_by_key(|(order, _)| *order);
             self.engine.clients[client.index()].resume = in_flight.into_iter().map(|(_, in_flight)| in_flight).collect();
         }
@@ -278,6 +279,21 @@ impl Recovery {
         Ok(())
     }
 
+    /// What waits before a delivery that was under way was under way as well: it is sent again at its place.
+    fn add_earlier(&mut self, client: ConsumerKey, in_flight: &mut Vec<(u64, InFlight)>) {
+        let last = in_flight.iter().filter(|(_, in_flight)| in_flight.delivery.is_some()).map(|(order, _)| *order).max();
+        let taken: HashSet<u16> = in_flight.iter().map(|(_, in_flight)| in_flight.handle).collect();
+        let mut free = (1..=u16::MAX).filter(|handle| !taken.contains(handle));
+        let key = self.engine.clients[client.index()].queue;
+        let queue = self.engine.queue(key);
+        let queue_id = queue.id;
+        while let Some(sequence) = queue.head().map(|head| head.sequence).filter(|sequence| Some(*sequence) < last) {
+            let (Some(handle), Some(delivery)) = (free.next(), queue.deliver_sequence(sequence)) else { return };
+            let delivery = Some(DeliveryRef { queue: key, queue_id, key: delivery });
+            in_flight.push((sequence, InFlight { handle, delivery }));
+        }
+    }
+
     fn delivery(&mut self, record: &OutgoingRecord) -> Option<DeliveryRef> {
         let queue = *self.queues.get(&record.queue)?;
         let key = self.engine.queue(queue).deliver_sequence(record.sequence)?;
@@ -287,7 +303,8 @@ impl Recovery {
     fn retained(&mut self, journal: &mut dyn Journal) -> Result<(), JournalError> {
         for (key, value) in read(journal, Kind::Retained)? {
             let (id, record) = <(u64, MessageRecord)>::from_bytes(&value)?;
-            let message = self.message(id, record);
+            // A queue may hold the same message.
+            let message = self.messages.get(&id).cloned().unwrap_or_else(|| self.message(id, record));
             if message.is_expired(self.engine.now) {
                 self.orphans.push(key);
                 continue;

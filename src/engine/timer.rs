@@ -14,6 +14,8 @@ use crate::store::record::{AliveRecord, Key};
 #[derive(Debug, Clone)]
 pub(super) enum Timer {
     Silence(ConnectionKey, u64, u32),
+    /// An ended connection is given up.
+    Linger(ConnectionKey, u64),
     Will(ConsumerKey, u64),
     /// A last value's time is over.
     Retained(Rc<Address>),
@@ -87,6 +89,7 @@ impl Engine {
             let Some(timer) = self.timers.take_due(self.now) else { return };
             match timer {
                 Timer::Silence(connection, number, watch) => self.check_silence(connection, number, watch),
+                Timer::Linger(connection, number) => self.abandon(connection, number),
                 Timer::Will(client, id) => self.send_due_will(client, id, self.now),
                 Timer::Retained(address) => self.expire_retained(&address),
                 Timer::SessionScan => self.scan_sessions(),

@@ -13,7 +13,7 @@ use crate::engine::Peer;
 use crate::protocol::Session;
 
 /// Pause after a connection could not be accepted, as when there are no more file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a listening socket is told.
 pub struct Acceptor {
@@ -46,15 +46,45 @@ pub struct Listener {
     socket: TcpListener,
     acceptor: Rc<Acceptor>,
     connections: Rc<Cell<u64>>,
+    total: Rc<Total>,
 }
 
-/// Counts a connection for as long as it lives.
+/// The connections of all acceptors, and how many there may be.
 #[derive(Debug)]
-pub struct Place(Rc<Cell<u64>>);
+pub struct Total {
+    connections: Rc<Cell<u64>>,
+    max: u64,
+}
+
+impl Total {
+    /// As many as the process may open files, but for those the journal needs.
+    pub fn by_open_files() -> Rc<Self> {
+        let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+        let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+        let files = line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(u64::MAX);
+        let reserve = (files / 4).clamp(64, 512);
+        Rc::new(Self { connections: Rc::default(), max: files.saturating_sub(reserve) })
+    }
+}
+
+/// Counts a connection, for its acceptor and in all, for as long as it lives.
+#[derive(Debug)]
+pub struct Place([Rc<Cell<u64>>; 2]);
+
+impl Place {
+    fn take(counts: [Rc<Cell<u64>>; 2]) -> Self {
+        for count in &counts {
+            count.set(count.get() + 1);
+        }
+        Self(counts)
+    }
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
+        for count in &self.0 {
+            count.set(count.get() - 1);
+        }
     }
 }
 
@@ -63,7 +93,7 @@ impl Listener {
     ///
     /// # Errors
     /// The address cannot be found or is in use.
-    pub async fn open(acceptor: Acceptor) -> io::Result<Self> {
+    pub async fn open(acceptor: Acceptor, total: Rc<Total>) -> io::Result<Self> {
         let address = tokio::net::lookup_host((acceptor.host.as_str(), acceptor.port)).await?.next();
         let address = address.ok_or_else(|| io::Error::other("the host has no address"))?;
         let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
@@ -78,7 +108,7 @@ impl Listener {
         }
         socket.bind(address)?;
         let socket = socket.listen(acceptor.backlog)?;
-        Ok(Self { socket, acceptor: Rc::new(acceptor), connections: Rc::default() })
+        Ok(Self { socket, acceptor: Rc::new(acceptor), connections: Rc::default(), total })
     }
 
     /// The port it listens on.
@@ -92,11 +122,18 @@ impl Listener {
 
     /// Accepts connections until the reactor is dropped.
     pub async fn run(self, reactor: Rc<Reactor>) {
+        let mut is_failing = false;
         loop {
             match self.socket.accept().await {
-                Ok((stream, remote)) => self.begin(&reactor, stream, remote.to_string()),
+                Ok((stream, remote)) => {
+                    is_failing = false;
+                    self.begin(&reactor, stream, remote.to_string());
+                }
                 Err(error) => {
-                    tracing::warn!(acceptor = &*self.acceptor.name, %error, "AMQ222216: a connection cannot be accepted");
+                    if !std::mem::replace(&mut is_failing, true) {
+                        let acceptor = &self.acceptor.name;
+                        tracing::warn!("AMQ222216: acceptor {acceptor} cannot accept connections: {error}");
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -104,13 +141,12 @@ impl Listener {
     }
 
     fn begin(&self, reactor: &Rc<Reactor>, stream: TcpStream, remote: String) {
-        let count = self.connections.get();
-        if self.acceptor.connections_max.is_some_and(|max| count >= max) {
+        let is_full = self.acceptor.connections_max.is_some_and(|max| self.connections.get() >= max);
+        if is_full || self.total.connections.get() >= self.total.max {
             tracing::debug!(acceptor = &*self.acceptor.name, remote, "connection limit reached");
             return;
         }
-        self.connections.set(count + 1);
-        let place = Place(self.connections.clone());
+        let place = Place::take([self.connections.clone(), self.total.connections.clone()]);
         let (acceptor, handshake_ms) = (self.acceptor.clone(), self.acceptor.handshake_ms);
         let peer = Rc::new(Peer { acceptor: acceptor.name.clone(), address: remote, handshake_ms });
         tokio::task::spawn_local(connection::run(reactor.clone(), acceptor, peer, stream, place));

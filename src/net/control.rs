@@ -3,11 +3,21 @@
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
 
 use super::Reactor;
+use super::acceptor::ACCEPT_PAUSE;
 use crate::management::control::{QUESTION_MAX, answer};
+
+/// Conversations at a time.
+const CONVERSATIONS_MAX: usize = 8;
+
+/// How long a conversation may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Reactor {
     /// Answers questions at a socket with this path, readable by the broker's user only through its directory.
@@ -22,8 +32,20 @@ impl Reactor {
         let listener = UnixListener::bind(path)?;
         let reactor = self.clone();
         tokio::task::spawn_local(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::task::spawn_local(converse(reactor.clone(), stream));
+            let places = Arc::new(Semaphore::new(CONVERSATIONS_MAX));
+            loop {
+                let Ok(place) = places.clone().acquire_owned().await else { return };
+                match listener.accept().await {
+                    Ok((stream, _)) => {
+                        let reactor = reactor.clone();
+                        tokio::task::spawn_local(async move {
+                            // A peer that is slow to ask or to read is given up.
+                            let _ = tokio::time::timeout(PATIENCE, converse(reactor, stream)).await;
+                            drop(place);
+                        });
+                    }
+                    Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+                }
             }
         });
         Ok(())

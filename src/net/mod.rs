@@ -10,6 +10,6 @@ mod prefixed;
 mod reactor;
 mod websocket;
 
-pub use acceptor::{Acceptor, Listener};
+pub use acceptor::{Acceptor, Listener, Total};
 pub use clock::Clock;
 pub use reactor::{Reactor, Stopped};

@@ -63,6 +63,7 @@ pub struct Link {
     /// Output waits until the socket takes more.
     is_blocked: Cell<bool>,
     is_finished: Cell<bool>,
+    is_abandoned: Cell<bool>,
     is_paused: Cell<bool>,
 }
 
@@ -78,6 +79,7 @@ impl Link {
             waker: RefCell::default(),
             is_blocked: Cell::new(false),
             is_finished: Cell::new(false),
+            is_abandoned: Cell::new(false),
             is_paused: Cell::new(false),
         }
     }
@@ -109,6 +111,11 @@ impl Link {
 
     pub fn is_finished(&self) -> bool {
         self.is_finished.get()
+    }
+
+    /// Nothing more is to be written.
+    pub fn is_abandoned(&self) -> bool {
+        self.is_abandoned.get()
     }
 
     pub fn mark_paused(&self) {
@@ -208,6 +215,7 @@ impl Reactor {
         let mut engine = self.engine.borrow_mut();
         let Some(link) = link else { return };
         let is_ended = engine.is_ended(key);
+        link.is_abandoned.set(engine.is_abandoned(key));
         let Some(out) = engine.output(key) else { return };
         match &link.write {
             Some(half) => {
@@ -226,6 +234,10 @@ impl Reactor {
             }
         }
         engine.written(key);
+    }
+
+    pub(super) fn is_open(&self, key: ConnectionKey) -> bool {
+        self.engine.borrow().is_open(key)
     }
 
     pub(super) fn has_output(&self, key: ConnectionKey) -> bool {

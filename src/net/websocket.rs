@@ -2,7 +2,9 @@
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{SinkExt, StreamExt};
+use std::cell::Cell;
 use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
@@ -26,8 +28,14 @@ const SUBPROTOCOLS: [&str; 2] = ["mqtt", "mqttv3.1"];
 /// Bytes of each of a connection's WebSocket buffers.
 const BUFFER: usize = 4 * 1024;
 
-/// Bytes of one frame.
+/// Bytes of one frame from the peer.
 const FRAME_MAX: usize = 16 * 1024 * 1024;
+
+/// Bytes of one frame to the peer.
+const PIECE_MAX: usize = 32 * 1024;
+
+/// Bytes from a peer before anyone is let in: the HTTP request, and the largest CONNECT in small frames.
+const UNADMITTED_MAX: usize = 512 * 1024;
 
 /// How long a peer's closing frame is waited for.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
@@ -51,7 +59,8 @@ pub async fn run(
     place: Place,
 ) {
     let limit = Duration::from_millis(if acceptor.handshake_ms == 0 { 10_000 } else { acceptor.handshake_ms });
-    let accepting = accept(Prefixed::new(first, stream), acceptor.message_max);
+    let allowance = Rc::new(Cell::new(UNADMITTED_MAX));
+    let accepting = accept(Prefixed::new(first, stream, allowance.clone()), acceptor.message_max);
     let Ok(Some(socket)) = tokio::time::timeout(limit, Box::pin(accepting)).await else {
         tracing::debug!(remote = peer.address, "no WebSocket handshake");
         return;
@@ -59,7 +68,7 @@ pub async fn run(
     let link = Rc::new(Link::other());
     let key = reactor.connect((acceptor.session)(), peer, link.clone());
     let mut socket = socket;
-    let code = serve(&reactor, key, &link, &mut socket).await;
+    let code = serve(&reactor, key, &link, &mut socket, &allowance).await;
     reactor.disconnect(key);
     // A peer that does not answer the closing frame is not waited for longer.
     let _ = tokio::time::timeout(CLOSE_PATIENCE, close(socket, code)).await;
@@ -70,7 +79,7 @@ async fn accept(stream: Prefixed<TcpStream>, message_max: usize) -> Option<Strea
     let config = WebSocketConfig::default()
         .read_buffer_size(BUFFER)
         .write_buffer_size(0)
-        .max_write_buffer_size(usize::MAX)
+        .max_write_buffer_size(4 * PIECE_MAX)
         .max_message_size(Some(message_max))
         .max_frame_size(Some(message_max.min(FRAME_MAX)));
     tokio_tungstenite::accept_hdr_async_with_config(stream, choose_subprotocol, Some(config)).await.ok()
@@ -101,9 +110,18 @@ async fn close(mut socket: Stream, code: Option<CloseCode>) {
 }
 
 /// Serves until the end; gives back the code to close with, unless the peer has closed.
-async fn serve(reactor: &Reactor, key: ConnectionKey, link: &Link, socket: &mut Stream) -> Option<CloseCode> {
+async fn serve(
+    reactor: &Reactor,
+    key: ConnectionKey,
+    link: &Link,
+    socket: &mut Stream,
+    allowance: &Cell<usize>,
+) -> Option<CloseCode> {
     let mut left = BytesMut::new();
     loop {
+        if reactor.is_open(key) {
+            allowance.set(usize::MAX);
+        }
         if !left.is_empty() && !reactor.is_waiting(key) {
             let used = reactor.receive(key, &left);
             let _ = left.split_to(used);
@@ -116,15 +134,34 @@ async fn serve(reactor: &Reactor, key: ConnectionKey, link: &Link, socket: &mut 
             Woken::Told => {
                 link.take_paused();
                 let output = reactor.take_output(key);
-                if !output.is_empty() && socket.send(Message::Binary(output)).await.is_err() {
+                if !send(link, socket, output).await {
                     return None;
                 }
-                if link.is_finished() {
+                if link.is_finished() && !reactor.has_output(key) {
                     return Some(CloseCode::Normal);
                 }
             }
         }
     }
+}
+
+/// Sends in pieces, since frame borders mean nothing; false if the peer is gone, or given up.
+async fn send(link: &Link, socket: &mut Stream, mut output: Bytes) -> bool {
+    while !output.is_empty() {
+        let piece = output.split_to(output.len().min(PIECE_MAX));
+        let mut sending = pin!(socket.send(Message::Binary(piece)));
+        let sent = poll_fn(|cx| {
+            link.remember(cx.waker());
+            if link.is_abandoned() {
+                return Poll::Ready(false);
+            }
+            sending.as_mut().poll(cx).map(|result| result.is_ok())
+        });
+        if !sent.await {
+            return false;
+        }
+    }
+    true
 }
 
 fn poll(

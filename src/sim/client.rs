@@ -185,6 +185,10 @@ impl Client {
         if self.expiry == 0 && was_open {
             self.lose_session(oracle);
             self.has_ended_silently = true;
+        } else if self.belief != Belief::Nothing && self.least_expiry < 3600 && !was_open {
+            // The answer may have said that the session is a new one.
+            self.lose_session(oracle);
+            self.must_clean = true;
         }
     }
 
@@ -200,7 +204,7 @@ impl Client {
 
     /// Takes its leave, perhaps with another expiry.
     pub fn disconnect(&mut self, node: &mut Node, oracle: &mut Oracle, expiry: Option<u32>) {
-        let Some(link) = self.link else { return };
+        let Some(link) = self.link.filter(|_| self.is_open) else { return };
         let expiry = expiry.filter(|_| self.version == Version::V5 && self.expiry > 0);
         self.expiry = expiry.unwrap_or(self.expiry);
         self.agree_on_expiry();

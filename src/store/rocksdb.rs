@@ -8,7 +8,9 @@ use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rocksdb::{BlockBasedOptions, Cache, DB, DBCompressionType, DBRecoveryMode, LogLevel, ReadOptions, WriteOptions};
+use rocksdb::{
+    BlockBasedOptions, Cache, DB, DBCompressionType, DBRecoveryMode, ErrorKind, LogLevel, ReadOptions, WriteOptions,
+};
 
 use self::commit::{Commit, Committer};
 use super::{Batch, Completion, DataLock, Journal, JournalError, Notify, Visit};
@@ -67,7 +69,7 @@ impl RocksDbJournal {
         let lock = DataLock::acquire(&options.directory)?;
         let path = options.directory.join("journal");
         create_directory(&path)?;
-        let database = Arc::new(DB::open(&database_options(), &path).map_err(storage)?);
+        let database = Arc::new(open_database(&path)?);
         check_format(&database, &path)?;
         let notify = Arc::new(notify);
         let (commits, incoming) = mpsc::channel();
@@ -128,6 +130,25 @@ impl Drop for RocksDbJournal {
     fn drop(&mut self) {
         let _ = self.stop();
     }
+}
+
+/// Opens the database. Where the end of its log is damaged rather than cut off, as by sectors that never reached the
+/// disk, it is opened up to the damage, and that is told.
+fn open_database(path: &Path) -> Result<DB, JournalError> {
+    let error = match DB::open(&database_options(), path) {
+        Ok(database) => return Ok(database),
+        Err(error) if error.kind() == ErrorKind::Corruption => error,
+        Err(error) => return Err(storage(error)),
+    };
+    let mut options = database_options();
+    options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+    let database = DB::open(&options, path).map_err(|_| storage(error.clone()))?;
+    tracing::error!(
+        "AMQ222000: the journal below {} is damaged ({error}); what was written behind the damage is lost. After a power \
+         cut that is what was not acknowledged; otherwise restore a backup",
+        path.display()
+    );
+    Ok(database)
 }
 
 fn database_options() -> rocksdb::Options {
