@@ -27,6 +27,9 @@ pub use files::Files;
 /// Exit code of a panic outside of protocol sessions.
 const EXIT_PANIC: i32 = 71;
 
+/// Exit code when a second signal comes before the broker has stopped.
+const EXIT_IMPATIENT: i32 = 130;
+
 /// The directory of one broker: `etc/`, `data/`, `log/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {
@@ -100,7 +103,7 @@ fn run_logged(
     };
     let (sender, completions) = unbounded_channel();
     let journal = open_journal(instance, &files.config, sender)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Runtime)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(hashing_threads()).enable_all().build().map_err(Failure::Runtime)?;
     let serve = serve(instance, files, security, journal, completions, log.clone(), started);
     let stopped = LocalSet::new().block_on(&runtime, serve)?;
     match stopped {
@@ -110,6 +113,11 @@ fn run_logged(
         }
         Stopped::Journal(error) => Err(Failure::JournalWrite(error)),
     }
+}
+
+/// Threads that check passwords, beside the one that serves.
+fn hashing_threads() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from).max(2)
 }
 
 fn open_journal(
@@ -136,6 +144,7 @@ async fn serve(
     log: Arc<LogHandle>,
     started: Instant,
 ) -> Result<Stopped, Failure> {
+    let stop = stop_signal()?;
     let clock = Clock::start();
     let options = wiring::engine_options(&files.config, journal.is_some())?;
     let engine = match &mut journal {
@@ -165,7 +174,7 @@ async fn serve(
         tokio::task::spawn_local(listener.run(Rc::clone(&reactor)));
     }
     tokio::task::spawn_local(logging::watch(instance.clone(), log));
-    let stopped = reactor.run(completions, stop_signal()?).await;
+    let stopped = reactor.run(completions, stop).await;
     // It may be gone already; the next start removes it in any case.
     let _ = std::fs::remove_file(&socket);
     Ok(stopped)
@@ -195,11 +204,19 @@ fn announce(listeners: &[Listener], started: Instant) {
 fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Runtime)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Runtime)?;
-    Ok(async move {
+    let mut asked = async move || {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
+    };
+    Ok(async move {
+        asked().await;
+        // Who asks again does not want to wait for the goodbye.
+        tokio::task::spawn_local(async move {
+            asked().await;
+            std::process::exit(EXIT_IMPATIENT);
+        });
     })
 }
 

@@ -39,7 +39,6 @@ pub struct Acceptor {
     pub tcp_no_delay: bool,
     pub tcp_send_buffer: Option<usize>,
     pub tcp_receive_buffer: Option<usize>,
-    pub web_socket_max_frame_payload_length: usize,
     pub mqtt: Mqtt,
     /// Where it stands in the file.
     pub line: u32,
@@ -58,7 +57,6 @@ impl Default for Acceptor {
             tcp_no_delay: true,
             tcp_send_buffer: None,
             tcp_receive_buffer: None,
-            web_socket_max_frame_payload_length: 65_536,
             mqtt: Mqtt::default(),
             line: 0,
         }

@@ -49,8 +49,6 @@ const KEYS: &[(&str, Key)] = &[
         "handshake-timeout",
         Key::Set(|acceptor, text| handshake(text).map(|value| acceptor.handshake_timeout_ms = value)),
     ),
-    ("webSocketMaxFramePayloadLength", Key::Set(frame_payload)),
-    ("stompMaxFramePayloadLength", Key::Set(frame_payload)),
     ("proxyProtocolEnabled", Key::Missing("clients behind a proxy that sends a PROXY header are refused")),
     ("securityDomain", Key::Missing("the domain activemq of login.config decides")),
 ];
@@ -109,6 +107,7 @@ const NO_EFFECT: &[&str] = &[
     "stompConsumerCredits",
     "stompConsumerWindowSize",
     "stompEnableMessageId",
+    "stompMaxFramePayloadLength",
     "stompMinLargeMessageSize",
     "supportAdvisory",
     "suppressInternalManagementObjects",
@@ -125,6 +124,7 @@ const NO_EFFECT: &[&str] = &[
     "wantClientAuth",
     "webSocketCompressionSupported",
     "webSocketEncoderType",
+    "webSocketMaxFramePayloadLength",
     "writeBufferHighWaterMark",
     "writeBufferLowWaterMark",
 ];
@@ -138,10 +138,6 @@ fn handshake(text: &str) -> Result<Option<u64>, String> {
     Ok(u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).map(|seconds| seconds * 1000))
 }
 
-fn frame_payload(acceptor: &mut Acceptor, text: &str) -> Result<(), String> {
-    acceptor.web_socket_max_frame_payload_length = number(text, 1..=i32::MAX.into())? as usize;
-    Ok(())
-}
 
 #[cfg(test)]
 mod tests {

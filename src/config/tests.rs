@@ -58,7 +58,6 @@ fn errors_name_file_line_element_and_value() {
             "\n<journal-sync-transactional>yes-please</journal-sync-transactional>",
             "broker.xml:4: <core><journal-sync-transactional>: expected true or false, found \"yes-please\"",
         ),
-        ("<max-disk-usage>101</max-disk-usage>", "<core><max-disk-usage>: expected a whole number from -1 to 100"),
         ("<global-max-size>10Q</global-max-size>", "<core><global-max-size>: expected a size such as"),
         (
             "<mqtt-session-scan-interval>0</mqtt-session-scan-interval>",
@@ -148,13 +147,13 @@ fn names_without_effect_are_warned_of() {
 fn values_are_read_and_switched_off() {
     let config = core(
         "<name>n</name><data/><journal-directory>${data.dir:x}/j</journal-directory><global-max-size>100MB</global-max-size>
-        <max-disk-usage>-1</max-disk-usage><configuration-file-refresh-period>-1</configuration-file-refresh-period>
+        
         <message-expiry-scan-period>0</message-expiry-scan-period><journal-buffer-timeout>0</journal-buffer-timeout>",
     )
     .unwrap();
     assert_eq!((config.name.as_str(), config.journal_directory), ("n", PathBuf::from("/var/data/j")));
-    assert_eq!((config.global_max_size, config.max_disk_usage), (Some(100_000_000), None));
-    assert_eq!((config.configuration_file_refresh_period_ms, config.message_expiry_scan_period_ms), (None, None));
+    assert_eq!(config.global_max_size, Some(100_000_000));
+    assert_eq!(config.message_expiry_scan_period_ms, None);
     assert_eq!(config.journal_buffer_timeout_ns, 0);
 }
 
@@ -193,7 +192,7 @@ fn acceptors_open_or_say_why_not() {
 #[test]
 fn acceptor_parameters_are_set_or_refused() {
     let config = acceptor(
-        "tcp://h:1?connectionsAllowed=5;handshake-timeout=0;backlog=7;tcpNoDelay=false;tcpSendBufferSize=-1;tcpReceiveBufferSize=9;webSocketMaxFramePayloadLength=100;serverKeepAlive=-1",
+        "tcp://h:1?connectionsAllowed=5;handshake-timeout=0;backlog=7;tcpNoDelay=false;tcpSendBufferSize=-1;tcpReceiveBufferSize=9;serverKeepAlive=-1",
     );
     let expected = Acceptor {
         name: "x".into(),
@@ -204,7 +203,6 @@ fn acceptor_parameters_are_set_or_refused() {
         backlog: Some(7),
         tcp_no_delay: false,
         tcp_receive_buffer: Some(9),
-        web_socket_max_frame_payload_length: 100,
         mqtt: Mqtt { server_keep_alive: KeepAlive::Client, ..Mqtt::default() },
         line: 4,
         ..Acceptor::default()

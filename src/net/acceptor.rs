@@ -142,7 +142,7 @@ impl Listener {
 
     fn begin(&self, reactor: &Rc<Reactor>, stream: TcpStream, remote: String) {
         let is_full = self.acceptor.connections_max.is_some_and(|max| self.connections.get() >= max);
-        if is_full || self.total.connections.get() >= self.total.max {
+        if is_full || reactor.is_stopping() || self.total.connections.get() >= self.total.max {
             tracing::debug!(acceptor = &*self.acceptor.name, remote, "connection limit reached");
             return;
         }

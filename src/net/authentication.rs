@@ -11,6 +11,9 @@ use crate::security::{Authenticated, AuthenticationRequest, Denied, Secret};
 /// Authentications under way at a time; more are told that the broker is busy.
 const AUTHENTICATIONS_MAX: usize = 1024;
 
+/// Characters of a user name in the log.
+const SHOWN_MAX: usize = 64;
+
 type Answer = Result<(String, Vec<String>, Option<String>), Denial>;
 
 /// Begins to authenticate; the engine gets the answer.
@@ -56,6 +59,7 @@ fn translate(result: Result<Authenticated, Denied>, authentication: &Authenticat
         }
         Err(denied) => {
             let user = authentication.request.username.as_deref().unwrap_or_default();
+            let user: String = user.chars().take(SHOWN_MAX).collect();
             let remote = &authentication.peer.address;
             tracing::warn!("AMQ229031: Unable to validate user from {remote}. Username: {user}");
             Err(match denied {

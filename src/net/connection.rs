@@ -19,6 +19,9 @@ use crate::protocol::output::Output;
 /// Pieces of one vectored write.
 const SLICES: usize = 64;
 
+/// Bytes read from one connection before others have their turn.
+const READ_ON_MAX: usize = 128 * 1024;
+
 /// What the socket's task woke up for.
 enum Woken {
     /// So many bytes are in the shared buffer; none is the end.
@@ -89,6 +92,7 @@ async fn read_all(
     accounted: &mut usize,
 ) {
     let mut is_offered = false;
+    let mut read_on = 0;
     loop {
         if !left.is_empty() && !is_offered {
             let used = reactor.receive(key, &left);
@@ -106,19 +110,30 @@ async fn read_all(
             Woken::Resumed => is_offered = false,
             Woken::Read(Ok(0)) | Woken::Read(Err(_)) => return,
             Woken::Read(Ok(count)) => {
-                let buffer = reactor.buffer.borrow();
-                let read = &buffer[..count];
-                if left.is_empty() {
-                    let used = reactor.receive(key, read);
-                    left.extend_from_slice(&read[used..]);
-                } else {
-                    left.extend_from_slice(read);
-                    let used = reactor.receive(key, &left);
-                    left.drain(..used);
-                    shrink(&mut left);
+                work(reactor, key, &mut left, count);
+                read_on += count;
+                if read_on >= READ_ON_MAX {
+                    // What was read is written to others before more is read.
+                    read_on = 0;
+                    tokio::task::yield_now().await;
                 }
             }
         }
+    }
+}
+
+/// Works through what is left over and what was read into the shared buffer.
+fn work(reactor: &Reactor, key: ConnectionKey, left: &mut Vec<u8>, count: usize) {
+    let buffer = reactor.buffer.borrow();
+    let read = &buffer[..count];
+    if left.is_empty() {
+        let used = reactor.receive(key, read);
+        left.extend_from_slice(&read[used..]);
+    } else {
+        left.extend_from_slice(read);
+        let used = reactor.receive(key, left);
+        left.drain(..used);
+        shrink(left);
     }
 }
 

@@ -52,6 +52,7 @@ pub struct Reactor {
     unadmitted: Cell<usize>,
     wake: Notify,
     is_woken: Cell<bool>,
+    is_stopping: Cell<bool>,
     clock: Clock,
 }
 
@@ -144,6 +145,7 @@ impl Reactor {
             unadmitted: Cell::new(0),
             wake: Notify::new(),
             is_woken: Cell::new(false),
+            is_stopping: Cell::new(false),
             clock,
         })
     }
@@ -172,6 +174,11 @@ impl Reactor {
         engine.forget(key);
         self.links.borrow_mut()[key.index()] = None;
         self.wake();
+    }
+
+    /// Whether no more connections are taken.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.is_stopping.get()
     }
 
     pub(super) fn is_waiting(&self, key: ConnectionKey) -> bool {
@@ -337,6 +344,7 @@ impl Reactor {
 
     /// Says goodbye to all, writes what there is to write, closes the journal.
     async fn stop(self: &Rc<Self>, completions: &mut UnboundedReceiver<Completion>) -> Stopped {
+        self.is_stopping.set(true);
         self.engine.borrow_mut().shut_down(self.clock.now());
         let patience = Instant::now() + STOP_PATIENCE;
         loop {

@@ -133,10 +133,11 @@ impl Client {
     }
 
     /// Connects; what is left of an earlier connection is taken over by the broker.
-    pub fn connect(&mut self, node: &mut Node, oracle: &mut Oracle, hello: Hello) {
+    pub fn connect(&mut self, node: &mut Node, oracle: &mut Oracle, mut hello: Hello) {
         if self.link.is_some() {
             self.lost(oracle, node.now);
         }
+        hello.clean |= self.must_clean;
         if hello.clean {
             self.lose_session(oracle);
             self.must_clean = true;
@@ -158,7 +159,9 @@ impl Client {
     }
 
     fn forget_connection(&mut self, now: Time) {
-        self.left = Some((self.left.map_or(now, |(first, _)| first), now));
+        // It may have been silent for too long before.
+        let noticed = if self.hello.keep_alive > 0 { self.asked_at } else { now };
+        self.left = Some((self.left.map_or(noticed, |(first, _)| first), now));
         self.link = None;
         self.is_open = false;
         self.replies.clear();
@@ -411,16 +414,16 @@ impl Client {
                 }
                 self.lose_session(oracle);
             }
-            (Belief::Nothing, true) if self.may_be_stale => {
-                // It knows nothing of that session: it starts anew.
+            (Belief::Nothing, true) if self.may_be_stale || self.has_tried => {
+                // [MQTT-3.2.2-4] It knows nothing of that session.
                 self.must_clean = true;
                 if let Some(link) = self.link {
                     node.lose(link);
                 }
                 return self.forget_connection(node.now);
             }
-            (Belief::Nothing, true) if !self.has_tried => fail(oracle, "session present that never was"),
-            (Belief::Nothing, _) => {}
+            (Belief::Nothing, true) => fail(oracle, "session present that never was"),
+            (Belief::Nothing, false) => {}
         }
         if self.belief == Belief::Nothing {
             self.belief = Belief::Held(oracle.begin(self.number, self.expiry > 0));

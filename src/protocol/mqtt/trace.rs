@@ -153,15 +153,36 @@ fn properties(line: &mut String, properties: Properties<'_>) {
         match property {
             Property::AuthenticationData(data) => add(line, format_args!(", authenticationData={} bytes", data.len())),
             Property::UserProperty(name, value) => add(line, format_args!(", userProperty={name:?}:{value:?}")),
+            Property::CorrelationData(data) => {
+                add(line, format_args!(", correlationData={}", String::from_utf8_lossy(data).escape_debug()));
+            }
             property => {
                 let text = format!("{property:?}");
-                let mut characters = text.chars();
-                let first = characters.next().map(|character| character.to_ascii_lowercase());
-                let (name, value) = characters.as_str().split_once('(').unwrap_or((characters.as_str(), ""));
-                add(line, format_args!(", {}{name}={}", first.unwrap_or_default(), value.trim_end_matches(')')));
+                let (variant, value) = text.split_once('(').unwrap_or((&text, ""));
+                let value = value.trim_end_matches(')').trim_matches('"');
+                add(line, format_args!(", {}={value}", shown_name(variant)));
             }
         }
     }
+}
+
+/// The name of a property as Artemis shows it: that of the standard in camel case, where ours is shorter.
+fn shown_name(variant: &str) -> String {
+    let longer = match variant {
+        "SessionExpiry" => "sessionExpiryInterval",
+        "MessageExpiry" => "publicationExpiryInterval",
+        "PayloadFormat" => "payloadFormatIndicator",
+        "WillDelay" => "willDelayInterval",
+        "AssignedClientId" => "assignedClientIdentifier",
+        "WildcardAvailable" => "wildcardSubscriptionAvailable",
+        "SubscriptionIdentifiersAvailable" => "subscriptionIdentifierAvailable",
+        "SharedAvailable" => "sharedSubscriptionAvailable",
+        _ => {
+            let (first, rest) = variant.split_at_checked(1).unwrap_or((variant, ""));
+            return first.to_ascii_lowercase() + rest;
+        }
+    };
+    longer.to_owned()
 }
 
 #[cfg(test)]
@@ -192,7 +213,7 @@ mod tests {
             payload: payload.as_bytes(),
         });
         let expected = format!(
-            "PUBLISH(7) topic=a/b, qos=1, retain=true, dup=false, remainingLength=624, contentType=\"text/plain\", \
+            "PUBLISH(7) topic=a/b, qos=1, retain=true, dup=false, remainingLength=624, contentType=text/plain, \
              payload=a\\nb{}",
             "é".repeat(253)
         );
