@@ -1,6 +1,6 @@
 //! A broker with a security manager of one's own around another: it looks at client ids and changes them.
 //!
-//! `cargo run --release --example security_manager [-- DIR]` runs the instance in DIR, by default the current directory.
+//! `cargo run --release --example security_manager [-- DIR]` runs the instance in DIR, or in the current directory.
 //! Users log in as `acme` with `rocket` or as `globex` with `hammock`; each sees its clients under its own name only.
 
 use std::process::ExitCode;

@@ -18,15 +18,11 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// One grant for a queue that several bindings lead to: the highest guarantee and the union of the rest.
+    /// One grant for a queue that several bindings lead to: the highest guarantee, and all of the rest.
     pub fn merge(&mut self, other: &Self) {
         self.guarantee = self.guarantee.max(other.guarantee);
         self.keep_retain |= other.keep_retain;
-        for tag in &other.tags {
-            if !self.tags.contains(tag) {
-                self.tags.push(*tag);
-            }
-        }
+        self.tags.extend_from_slice(&other.tags);
     }
 }
 

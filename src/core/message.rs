@@ -63,6 +63,15 @@ pub struct Properties {
     pub user: Vec<(Box<str>, Box<str>)>,
 }
 
+impl Properties {
+    fn size(&self) -> usize {
+        let text = |text: &Option<Box<str>>| text.as_deref().map_or(0, str::len);
+        let correlation = self.correlation.as_deref().map_or(0, <[u8]>::len);
+        let user: usize = self.user.iter().map(|(name, value)| name.len() + value.len() + 32).sum();
+        128 + text(&self.content_type) + text(&self.reply_to) + correlation + user
+    }
+}
+
 /// A message, immutable but for the count of queues that keep it durably.
 #[derive(Debug)]
 pub struct Message {
@@ -89,8 +98,7 @@ impl Message {
 
     /// Bytes it is accounted with.
     pub fn size(&self) -> usize {
-        let user = |properties: &Properties| properties.user.iter().map(|(k, v)| k.len() + v.len() + 32).sum::<usize>();
-        128 + self.payload.len() + self.properties.as_deref().map_or(0, |properties| 128 + user(properties))
+        128 + self.address.name().len() + self.payload.len() + self.properties.as_deref().map_or(0, Properties::size)
     }
 }
 

@@ -111,9 +111,9 @@ impl Queue {
         self.pending.front()
     }
 
-    /// The waiting entry that came in last.
-    pub fn last(&self) -> Option<&Entry> {
-        self.pending.back()
+    /// The waiting entries in order.
+    pub fn waiting_entries(&self) -> impl Iterator<Item = &Entry> {
+        self.pending.iter()
     }
 
     /// The first `count` waiting entries, for change in place.
@@ -173,11 +173,12 @@ impl Queue {
         Some(entry)
     }
 
-    /// The entry goes back to where it came from in the order, to be handed out again.
-    pub fn release(&mut self, key: DeliveryKey) {
+    /// The entry goes back to where it came from in the order, to be handed out to anyone, as if for the first time.
+    pub fn give_back(&mut self, key: DeliveryKey) {
         if let Some(mut entry) = self.unsettled.try_remove(key.index()) {
-            entry.redelivered = true;
+            entry.redelivered = false;
             entry.handle = None;
+            entry.guarantee = entry.message.guarantee;
             self.insert(entry);
         }
     }

@@ -190,11 +190,15 @@ impl<P> Router<P> {
     }
 
     fn merged(&self, mut keys: impl Iterator<Item = BindingKey>) -> Option<Rc<Grant>> {
-        let mut grant = self.binding(keys.next()?).grant.clone();
-        for key in keys {
-            Rc::make_mut(&mut grant).merge(&self.binding(key).grant);
+        let first = self.binding(keys.next()?).grant.clone();
+        let Some(second) = keys.next() else { return Some(first) };
+        let mut grant = (*first).clone();
+        for key in std::iter::once(second).chain(keys) {
+            grant.merge(&self.binding(key).grant);
         }
-        Some(grant)
+        grant.tags.sort_unstable();
+        grant.tags.dedup();
+        Some(Rc::new(grant))
     }
 
     /// What the target asks for of a message by `publisher`; `None` if all its bindings leave that client out.
@@ -202,6 +206,9 @@ impl<P> Router<P> {
         let Some(excluding) = &target.excluding else {
             return Some(target.grant.clone());
         };
+        if excluding.iter().all(|(client, _)| *client != publisher) {
+            return Some(target.grant.clone());
+        }
         let is_left_out = |key: &BindingKey| excluding.iter().any(|(client, other)| other == key && *client == publisher);
         self.merged(target.bindings.iter().copied().filter(|key| !is_left_out(key)))
     }

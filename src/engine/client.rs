@@ -1,6 +1,6 @@
 //! A client's state: what outlives its connections.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use crate::core::id::{BindingKey, ConsumerKey, QueueKey, Ticket, Time};
 use crate::core::message::Guarantee;
 use crate::core::queue::Queue;
 use crate::protocol::{Expiry, InFlight, Saved, SubscriptionName, Will};
-use crate::store::record::{ClientRecord, Key, Kind, OutgoingRecord, delete_all};
+use crate::store::record::{AliveRecord, ClientRecord, Key, Kind, OutgoingRecord, delete_all};
 
 /// A client, connected or away.
 pub(super) struct Client {
@@ -28,8 +28,8 @@ pub(super) struct Client {
     /// While it is away: since when.
     pub left: Option<Time>,
     pub subscriptions: HashMap<SubscriptionName, Subscribed, foldhash::fast::RandomState>,
-    /// Shared queues it takes from.
-    pub memberships: SmallVec<[QueueKey; 1]>,
+    /// Shared queues it takes from, and by how many subscriptions.
+    pub memberships: SmallVec<[(QueueKey, u32); 1]>,
     pub will: Option<Will>,
     /// When its will is to be sent.
     pub will_due: Option<Time>,
@@ -38,7 +38,7 @@ pub(super) struct Client {
     /// Deliveries to be sent again, in order.
     pub resume: VecDeque<InFlight>,
     /// Numbers of at-least-once deliveries that the journal knows.
-    pub recorded: SmallVec<[u16; 0]>,
+    pub recorded: HashSet<u16, foldhash::fast::RandomState>,
     pub replays: VecDeque<Replay>,
 }
 
@@ -95,7 +95,7 @@ impl Engine {
             will_due: None,
             received: Vec::new(),
             resume: VecDeque::new(),
-            recorded: SmallVec::new(),
+            recorded: HashSet::default(),
             replays: VecDeque::new(),
         });
         self.next_client += 1;
@@ -106,8 +106,14 @@ impl Engine {
         let client = &self.clients[key.index()];
         if client.is_durable {
             let record = client.record(self.queues[client.queue.index()].queue.id);
-            let id = client.id;
-            self.open.write_lazily(|batch| batch.put_record(&Key::client(id), &record));
+            let (id, now) = (client.id, self.now.0);
+            self.open.write_lazily(|batch| {
+                batch.put_record(&Key::client(id), &record);
+                if record.left.is_none() {
+                    // After a crash it counts as connected until the last sign of life, which must not be older.
+                    batch.put_record(&Key::alive(), &AliveRecord { at: now });
+                }
+            });
         }
     }
 
@@ -158,10 +164,7 @@ impl Engine {
                         released: false,
                     };
                     self.open.write_lazily(|batch| batch.put_record(&Key::outgoing(id, in_flight.handle), &record));
-                    let recorded = &mut self.clients[key.index()].recorded;
-                    if !recorded.contains(&in_flight.handle) {
-                        recorded.push(in_flight.handle);
-                    }
+                    self.clients[key.index()].recorded.insert(in_flight.handle);
                 }
                 kept.push_back(in_flight);
             } else if entry.guarantee == Guarantee::ExactlyOnce {
@@ -170,8 +173,10 @@ impl Engine {
                     self.discard(queue, &entry);
                 }
             } else {
-                place.queue.release(at.key);
-                returned.push(at.queue);
+                place.queue.give_back(at.key);
+                if !returned.contains(&at.queue) {
+                    returned.push(at.queue);
+                }
             }
         }
         // Numbers taken for what was never sent are free again.
@@ -190,11 +195,11 @@ impl Engine {
     /// can rely on the deletion.
     pub(super) fn end_client(&mut self, key: ConsumerKey) -> Ticket {
         self.send_will_now(key);
+        self.end_replays(key);
         let names: Vec<_> = self.clients[key.index()].subscriptions.keys().cloned().collect();
         for name in &names {
             self.remove_subscription(key, name);
         }
-        self.end_replays(key);
         let client = self.clients.remove(key.index());
         self.by_id.remove(&client.client_id);
         let kept = self.queues.remove(client.queue.index());

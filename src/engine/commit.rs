@@ -38,6 +38,16 @@ enum Record {
     Entry { queue: u64, sequence: u64, message: u64, guarantee: Guarantee, retained: bool, grant: Rc<Grant> },
 }
 
+impl Record {
+    /// Bytes it takes in the journal, roughly.
+    fn size(&self) -> usize {
+        match self {
+            Self::Message(message) => message.size(),
+            Self::Entry { .. } => 64,
+        }
+    }
+}
+
 /// How many units began in each millisecond.
 #[derive(Debug, Default)]
 struct Ages {
@@ -80,6 +90,7 @@ pub struct OpenBatch {
     committed: Ticket,
     is_writing: bool,
     records: Slab<Record>,
+    record_bytes: usize,
     units: Slab<Unit>,
     /// Units with nothing left; their places are free at the next tick, when nobody builds on them.
     spent: Vec<u32>,
@@ -102,6 +113,7 @@ impl OpenBatch {
             committed: Ticket::NONE,
             is_writing: false,
             records: Slab::new(),
+            record_bytes: 0,
             units: Slab::new(),
             spent: Vec::new(),
             ages: Ages::default(),
@@ -164,7 +176,7 @@ impl OpenBatch {
 
     /// Bytes that wait to be written, roughly.
     pub fn bytes(&self) -> usize {
-        self.fixed.bytes()
+        self.fixed.bytes() + self.record_bytes
     }
 
     /// Adds an entry's record, and its message's if no other entry has brought it. `unit` ties the entries of one
@@ -199,6 +211,7 @@ impl OpenBatch {
     }
 
     fn push(&mut self, record: Record) -> u32 {
+        self.record_bytes += record.size();
         self.records.insert(record) as u32
     }
 
@@ -241,7 +254,9 @@ impl OpenBatch {
     }
 
     fn take_out(&mut self, record: u32) {
-        self.records.try_remove(record as usize);
+        if let Some(record) = self.records.try_remove(record as usize) {
+            self.record_bytes -= record.size();
+        }
     }
 
     /// Names who waits for a unit; false if nothing of it is left to wait for.
@@ -285,6 +300,7 @@ impl OpenBatch {
             write_record(&record, &mut batch);
         }
         self.units.clear();
+        self.record_bytes = 0;
         self.spent.clear();
         self.ages = Ages::default();
         self.is_urgent = false;

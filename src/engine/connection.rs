@@ -303,7 +303,8 @@ impl Engine {
         let connection = &self.connections[key.index()];
         if connection.silence_ms > 0 {
             let at = connection.last_heard.after(connection.silence_ms);
-            self.timers.set(at, Timer::Silence(key, connection.number, connection.watch));
+            let timer = Timer::Silence(key, connection.number, connection.watch);
+            self.set_timer(at, timer);
         }
     }
 

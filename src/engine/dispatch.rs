@@ -6,8 +6,11 @@ use super::{Engine, OUTPUT_MAX, Owner};
 use crate::core::id::{ConsumerKey, DeliveryKey, QueueKey};
 use crate::core::message::Guarantee;
 use crate::core::queue::{Entry, Member};
-use crate::protocol::{Context, Delivered, Delivery, DeliveryRef, Event};
+use crate::protocol::{Context, Delivered, Delivery, DeliveryRef, Event, Expiry};
 use crate::store::record::{Key, OutgoingRecord};
+
+/// Waiting entries that are looked at to see whether one more can have its number at once.
+const NUMBERED_MAX: usize = 64;
 
 /// Why the head of a queue stays where it is.
 enum Stop {
@@ -49,7 +52,9 @@ impl Engine {
 
     /// Whether all that waits has its number.
     fn are_numbered(&mut self, key: QueueKey) -> bool {
-        self.queue(key).last().is_none_or(|last| last.handle.is_some())
+        let queue = self.queue(key);
+        let is_numbered = |entry: &Entry| entry.handle.is_some() || entry.guarantee == Guarantee::AtMostOnce;
+        queue.waiting() <= NUMBERED_MAX && queue.waiting_entries().all(is_numbered)
     }
 
     /// Settles under which number an entry will be sent, in its own batch.
@@ -66,6 +71,14 @@ impl Engine {
         entry.ready = self.open.write(|batch| batch.put_record(&Key::outgoing(id, handle), &outgoing(queue_id, entry)));
     }
 
+    /// Whether the client's connection takes more output; if not, deliveries go on once it does.
+    fn has_room(&mut self, key: ConsumerKey) -> bool {
+        let Some(connection) = self.clients[key.index()].connection else { return false };
+        let connection = &mut self.connections[connection.index()];
+        connection.is_congested |= connection.out.len() >= OUTPUT_MAX;
+        !connection.is_congested
+    }
+
     fn is_congested(&self, connection: super::ConnectionKey) -> bool {
         self.connections[connection.index()].out.len() >= OUTPUT_MAX
     }
@@ -73,13 +86,13 @@ impl Engine {
     /// Whether the client takes a message with this guarantee now.
     fn can_take(&mut self, key: ConsumerKey, guarantee: Guarantee) -> bool {
         let client = &self.clients[key.index()];
-        let Some(connection) = client.connection else { return false };
-        let connection = &mut self.connections[connection.index()];
-        if connection.out.len() >= OUTPUT_MAX {
-            connection.is_congested = true;
+        let is_held = self.queues[client.queue.index()].queue.hold > self.open.committed();
+        if is_held || !self.has_room(key) {
             return false;
         }
-        guarantee == Guarantee::AtMostOnce || client.resume.is_empty() && connection.session.window() > 0
+        let client = &self.clients[key.index()];
+        let window = client.connection.map_or(0, |c| self.connections[c.index()].session.window());
+        guarantee == Guarantee::AtMostOnce || client.resume.is_empty() && window > 0
     }
 
     /// Hands out what can be handed out of a queue.
@@ -140,7 +153,7 @@ impl Engine {
         if head.ready > committed {
             return Some(Stop::Held);
         }
-        if has_number && self.clients[client.index()].connection.is_none_or(|c| self.is_congested(c)) {
+        if has_number && !self.has_room(client) {
             return Some(Stop::Idle);
         }
         self.deliver_head(key, client);
@@ -185,7 +198,8 @@ impl Engine {
         }
         let Some(member) = self.next_member(key, asked) else { return Some(Stop::Idle) };
         let guarantee = asked.min(member.grant.guarantee);
-        if guarantee == Guarantee::ExactlyOnce && self.clients[member.consumer.index()].is_durable {
+        let outlives = self.clients[member.consumer.index()].expiry != Expiry::AT_DISCONNECT;
+        if guarantee == Guarantee::ExactlyOnce && outlives {
             self.move_to(key, &member);
         } else if let Some(mut entry) = self.queue(key).take_head() {
             entry.guarantee = guarantee;
@@ -201,7 +215,8 @@ impl Engine {
             let guarantee = asked.min(member.grant.guarantee);
             let own = self.clients[member.consumer.index()].queue;
             // What has no number yet has a claim on the window.
-            let is_free = guarantee < Guarantee::ExactlyOnce || self.are_numbered(own);
+            let waiting = self.queues[own.index()].queue.waiting();
+            let is_free = guarantee < Guarantee::ExactlyOnce || waiting == 0 || self.are_numbered(own);
             is_free && self.can_take(member.consumer, guarantee)
         };
         let takers: SmallVec<[bool; 16]> = members.iter().map(can_take).collect();
@@ -219,11 +234,13 @@ impl Engine {
         entry.sequence = self.queue(own).take_sequence();
         entry.grant = member.grant.clone();
         entry.guarantee = Guarantee::ExactlyOnce;
-        entry.durable = true;
-        let mut unit = self.open.unit_of(&old);
-        let to = self.queue(own).id;
-        self.open.add(to, &mut entry, &mut unit, self.now);
-        entry.ready = self.open.ticket();
+        entry.durable = self.queue(own).durable;
+        if entry.durable {
+            let mut unit = self.open.unit_of(&old);
+            let to = self.queue(own).id;
+            self.open.add(to, &mut entry, &mut unit, self.now);
+            entry.ready = self.open.ticket();
+        }
         self.counters.queued_bytes += entry.message.size();
         self.discard(from, &old);
         self.offer(own, entry);
@@ -296,7 +313,7 @@ impl Engine {
         if self.queue(own).waiting() > 0 {
             self.dispatch(own);
         }
-        for queue in memberships {
+        for (queue, _) in memberships {
             if self.queues.get(queue.index()).is_some_and(|kept| kept.queue.waiting() > 0) {
                 self.dispatch(queue);
             }
@@ -314,7 +331,8 @@ impl Engine {
                 return true;
             }
             let hold = self.queues[own.index()].queue.hold;
-            if hold > self.open.committed() || self.connections[connection.index()].session.window() == 0 {
+            let window = self.connections[connection.index()].session.window();
+            if hold > self.open.committed() || window == 0 || !self.has_room(key) {
                 return false;
             }
             let Some(in_flight) = self.clients[key.index()].resume.pop_front() else { return true };

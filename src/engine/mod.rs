@@ -57,6 +57,9 @@ pub const OUTPUT_MAX: usize = 1024 * 1024;
 /// Waiting messages without a guarantee in one queue; more are dropped.
 const FLEETING_MAX: usize = 10_000;
 
+/// Bytes in one queue beyond which waiting messages without a guarantee are dropped.
+const FLEETING_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 /// Bytes that wait for the journal beyond which no connection is read.
 const UNWRITTEN_MAX: usize = 64 * 1024 * 1024;
 
@@ -311,8 +314,9 @@ impl Engine {
     fn await_ticket(&mut self, key: ConnectionKey, ticket: Ticket) {
         if ticket > self.open.committed() {
             let number = self.connections[key.index()].number;
-            if self.awaiting.back() != Some(&(ticket, key, number)) {
-                self.awaiting.push_back((ticket, key, number));
+            let at = self.awaiting.partition_point(|(waits, _, _)| *waits <= ticket);
+            if at.checked_sub(1).and_then(|last| self.awaiting.get(last)) != Some(&(ticket, key, number)) {
+                self.awaiting.insert(at, (ticket, key, number));
             }
         }
     }

@@ -28,7 +28,7 @@ impl Engine {
         }
         let present = found.is_some();
         // A session that has ended must not come back with a crash once the client was told that it is new.
-        let ticket = self.ended.get(&open.client_id).copied().filter(|_| !present).unwrap_or_default();
+        let ticket = self.ended.get(&open.client_id).copied().unwrap_or_default();
         let key = found.unwrap_or_else(|| self.add_client(open.client_id.clone(), open.expiry));
         let silence_ms = open.silence_ms;
         let received = self.attach(connection, key, open);
@@ -49,6 +49,9 @@ impl Engine {
     /// Ends the connection that holds the client id, if the newcomer may take its place.
     fn make_way(&mut self, connection: ConnectionKey, key: ConsumerKey, open: &Open) -> Result<(), Denial> {
         let client = &self.clients[key.index()];
+        if client.is_gone(self.now) {
+            return Ok(());
+        }
         if self.options.security.is_some() && client.owner != self.connections[connection.index()].user {
             return Err(Denial::NotAuthorized);
         }

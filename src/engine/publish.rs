@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::commit::Waiter;
 use super::connection::ConnectionKey;
-use super::{Engine, FLEETING_MAX, Owner, Policy};
+use super::{Engine, FLEETING_BYTES_MAX, FLEETING_MAX, Owner, Policy};
 use crate::core::binding::Grant;
 use crate::core::id::{QueueKey, Ticket, Time};
 use crate::core::message::{Address, Guarantee, Message, Posting, Properties};
@@ -198,7 +198,7 @@ impl Engine {
         if let Some(expires) = message.expires {
             // One timer an address: it looks at the value of its hour.
             if old.is_none_or(|old| old.message.expires.is_none_or(|at| at > expires)) {
-                self.timers.set(expires, Timer::Retained(message.address.clone()));
+                self.set_timer(expires, Timer::Retained(message.address.clone()));
             }
         }
         true
@@ -234,7 +234,9 @@ impl Engine {
             Owner::Shared(..) | Owner::Declared => (false, self.has_connected_member(key)),
         };
         let is_fleeting = guarantee == Guarantee::AtMostOnce;
-        if is_fleeting && (kept.queue.waiting() >= FLEETING_MAX || !is_own && !is_live) {
+        let waiting = kept.queue.waiting();
+        let is_full = waiting >= FLEETING_MAX || waiting > 0 && kept.queue.bytes() >= FLEETING_BYTES_MAX;
+        if is_fleeting && (is_full || !is_own && !is_live) {
             self.counters.dropped += 1;
             return true;
         }

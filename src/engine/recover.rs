@@ -194,6 +194,8 @@ impl Recovery {
 
     fn message(&mut self, id: u64, record: MessageRecord) -> Rc<Message> {
         self.engine.next_message = self.engine.next_message.max(id + 1);
+        // A number that was given to a client once must not name another.
+        self.engine.next_client = self.engine.next_client.max(record.publisher + 1);
         let posting = record.posting;
         let address = self.addresses.entry(posting.address).or_insert_with_key(|name| Rc::new(Address::new(name)));
         Rc::new(Message {
@@ -258,7 +260,7 @@ impl Recovery {
                 continue;
             }
             if !record.released {
-                self.engine.clients[client.index()].recorded.push(handle);
+                self.engine.clients[client.index()].recorded.insert(handle);
             }
             self.in_flight.entry(client).or_default().push((record.order, InFlight { handle, delivery }));
         }
@@ -310,7 +312,7 @@ impl Recovery {
                 continue;
             }
             if let Some(expires) = message.expires {
-                self.engine.timers.set(expires, Timer::Retained(message.address.clone()));
+                self.engine.set_timer(expires, Timer::Retained(message.address.clone()));
             }
             self.engine.retained.put(retained::Value { message, ready: Ticket::NONE });
             self.found.retained += 1;
@@ -332,7 +334,7 @@ impl Recovery {
             let due = client.left.and_then(|left| client.expiry.ends(left)).map_or(due, |ends| due.min(ends));
             client.will = Some(Will { posting: record.posting, delay_ms: record.delay_ms });
             client.will_due = Some(due);
-            self.engine.timers.set(due, Timer::Will(consumer, id));
+            self.engine.set_timer(due, Timer::Will(consumer, id));
         }
         Ok(())
     }

@@ -31,7 +31,6 @@ impl Engine {
         grant: Rc<Grant>,
         exclude: Option<u64>,
     ) -> bool {
-        self.cancel_replay(key, name);
         if self.retained.is_empty() {
             return false;
         }

@@ -39,12 +39,9 @@ impl Engine {
     fn accept(&mut self, client: crate::core::id::ConsumerKey, at: DeliveryRef, handle: u16) -> Ticket {
         let Some(entry) = self.settle_entry(at) else { return Ticket::NONE };
         let client = &mut self.clients[client.index()];
-        let recorded = client.recorded.iter().position(|other| *other == handle);
-        if let Some(place) = recorded {
-            client.recorded.swap_remove(place);
-        }
+        let is_recorded = client.recorded.remove(&handle);
         let is_numbered = entry.guarantee == Guarantee::ExactlyOnce && client.is_durable && entry.durable;
-        if recorded.is_some() || is_numbered {
+        if is_recorded || is_numbered {
             let id = client.id;
             self.open.write_lazily(|batch| batch.delete_record(&Key::outgoing(id, handle)));
         }
@@ -54,7 +51,8 @@ impl Engine {
 
     fn mark_received(&mut self, client: crate::core::id::ConsumerKey, at: DeliveryRef, handle: u16) -> Ticket {
         let Some(entry) = self.settle_entry(at) else { return Ticket::NONE };
-        let client = &self.clients[client.index()];
+        let client = &mut self.clients[client.index()];
+        client.recorded.remove(&handle);
         let ticket = if client.is_durable {
             let id = client.id;
             let record = OutgoingRecord {

@@ -13,6 +13,9 @@ use crate::protocol::{Event, Refusal, RetainedWish, Subscription, SubscriptionNa
 use crate::security::Permission;
 use crate::store::record::{Key, Kind, QueueRecord, SubscriptionRecord, delete_all};
 
+/// Shared subscriptions of one client.
+const MEMBERSHIPS_MAX: usize = 1_000;
+
 /// Subscriptions of one client.
 const SUBSCRIPTIONS_MAX: usize = 1_000_000;
 
@@ -61,13 +64,18 @@ impl Engine {
     }
 
     fn check_room(&self, key: ConsumerKey, wanted: &Subscription) -> Result<(), Refusal> {
-        let subscriptions = &self.clients[key.index()].subscriptions;
-        let has_room = subscriptions.len() < SUBSCRIPTIONS_MAX || subscriptions.contains_key(&wanted.name);
+        let client = &self.clients[key.index()];
+        let is_full = client.subscriptions.len() >= SUBSCRIPTIONS_MAX
+            || wanted.name.group.is_some() && client.memberships.len() >= MEMBERSHIPS_MAX;
+        let has_room = !is_full || client.subscriptions.contains_key(&wanted.name);
         if has_room { Ok(()) } else { Err(Refusal::QuotaExceeded) }
     }
 
     fn add_subscription(&mut self, key: ConsumerKey, wanted: &Subscription) -> Guarantee {
         let is_new = !self.clients[key.index()].subscriptions.contains_key(&wanted.name);
+        if !is_new {
+            self.cancel_replay(key, &wanted.name);
+        }
         let grant = Rc::new(wanted.grant.clone());
         let exclude = wanted.exclude_own.then(|| self.clients[key.index()].id);
         match self.competing_queue(&wanted.name) {
@@ -173,9 +181,11 @@ impl Engine {
 
     fn join(&mut self, key: ConsumerKey, name: &SubscriptionName, queue: QueueKey, grant: Rc<Grant>) {
         let client = &mut self.clients[key.index()];
-        client.subscriptions.insert(name.clone(), Subscribed::Member(queue));
-        if !client.memberships.contains(&queue) {
-            client.memberships.push(queue);
+        if client.subscriptions.insert(name.clone(), Subscribed::Member(queue)).is_none() {
+            match client.memberships.iter_mut().find(|(other, _)| *other == queue) {
+                Some((_, count)) => *count += 1,
+                None => client.memberships.push((queue, 1)),
+            }
         }
         let is_durable = client.is_durable;
         let kept = &mut self.queues[queue.index()];
@@ -252,11 +262,12 @@ impl Engine {
 
     fn leave(&mut self, key: ConsumerKey, queue: QueueKey) {
         let client = &mut self.clients[key.index()];
-        let is_member = |subscribed: &Subscribed| matches!(subscribed, Subscribed::Member(other) if *other == queue);
-        if client.subscriptions.values().any(is_member) {
+        let Some(place) = client.memberships.iter().position(|(other, _)| *other == queue) else { return };
+        client.memberships[place].1 -= 1;
+        if client.memberships[place].1 > 0 {
             return;
         }
-        client.memberships.retain(|other| *other != queue);
+        client.memberships.remove(place);
         let kept = &mut self.queues[queue.index()];
         kept.queue.members.retain(|member| member.consumer != key);
         if kept.queue.members.is_empty() {

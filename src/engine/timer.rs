@@ -24,6 +24,9 @@ pub(super) enum Timer {
     ExpiryScan(usize),
 }
 
+/// How far ahead a timer is set.
+const AHEAD_MAX_MS: u64 = 60_000;
+
 /// Timers in order.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
@@ -77,6 +80,11 @@ impl Timers {
 }
 
 impl Engine {
+    /// Sets a timer that looks again when it comes too early. None lies far ahead, so that void ones do not pile up.
+    pub(super) fn set_timer(&mut self, at: Time, timer: Timer) {
+        self.timers.set(at.min(self.now.after(AHEAD_MAX_MS)), timer);
+    }
+
     pub(super) fn start_scans(&mut self) {
         self.timers.set(self.now.after(self.options.session_scan_ms), Timer::SessionScan);
         if let Some(period) = self.options.expiry_scan_ms {
@@ -103,7 +111,7 @@ impl Engine {
         if expires <= self.now {
             self.forget_retained(address);
         } else {
-            self.timers.set(expires, Timer::Retained(address.clone()));
+            self.set_timer(expires, Timer::Retained(address.clone()));
         }
     }
 
@@ -173,7 +181,7 @@ impl Engine {
         }
         let is_done = self.queues.iter().map(|(place, _)| place).next_back().is_none_or(|last| last < next);
         let period = self.options.expiry_scan_ms.unwrap_or(30_000);
-        let (at, from) = if is_done { (self.now.after(period), 0) } else { (self.now, next) };
+        let (at, from) = if is_done { (self.now.after(period), 0) } else { (self.now.after(1), next) };
         self.timers.set(at, Timer::ExpiryScan(from));
     }
 }

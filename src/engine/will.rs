@@ -24,7 +24,7 @@ impl Engine {
         }
         client.will_due = Some(due);
         let id = client.id;
-        self.timers.set(due, Timer::Will(key, id));
+        self.set_timer(due, Timer::Will(key, id));
         self.write_will(key);
     }
 
@@ -42,8 +42,10 @@ impl Engine {
 
     pub(super) fn send_due_will(&mut self, key: ConsumerKey, id: u64, now: Time) {
         let Some(client) = self.clients.get(key.index()).filter(|client| client.id == id) else { return };
-        if client.will_due.is_some_and(|due| due <= now) {
-            self.send_will_now(key);
+        match client.will_due {
+            Some(due) if due <= now => self.send_will_now(key),
+            Some(due) => self.set_timer(due, Timer::Will(key, id)),
+            None => {}
         }
     }
 

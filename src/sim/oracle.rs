@@ -240,7 +240,7 @@ impl Oracle {
             }
             return;
         }
-        let covered = self.covers(id, &sent, 0);
+        let covered = self.covers(id, &sent, letter.qos.min(1));
         let epoch = &mut self.epochs[id];
         let arrival = epoch.arrivals.entry(number).or_default();
         let before = *arrival;

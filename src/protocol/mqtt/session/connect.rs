@@ -3,12 +3,14 @@
 use bytes::Bytes;
 
 use super::{KeepAlive, MqttSession, Stage};
+use super::inbound::is_reserved;
 use super::owed::Item;
 use crate::core::id::Ticket;
 use crate::core::message::Posting;
 use crate::protocol::mqtt::codec::{ConnAck, Connect, Properties, Property, Version, topic_is_valid};
 use crate::protocol::mqtt::convert;
 use crate::protocol::mqtt::fault::{Fault, Kind, ReasonCode};
+use crate::protocol::mqtt::topic::has_few_levels;
 use crate::protocol::{Authenticate, Context, Denial, Ended, Expiry, Open, Request, Will};
 
 /// Characters of a client id in MQTT 3.1.
@@ -113,8 +115,11 @@ impl MqttSession {
     }
 
     fn will(&self, will: &crate::protocol::mqtt::codec::Will<'_>) -> Result<Will, Fault> {
-        if !topic_is_valid(will.topic) {
+        if !topic_is_valid(will.topic) || !has_few_levels(will.topic) {
             return Err(Fault::new(Kind::TopicNameInvalid, "MQTT-3.1.3-11"));
+        }
+        if is_reserved(will.topic) {
+            return Err(Fault::new(Kind::NotAuthorized, "MQTT-3.1.4-2"));
         }
         let mut address = String::new();
         self.limits.translation.address(will.topic, &mut address);

@@ -197,7 +197,7 @@ impl MqttSession {
 }
 
 /// Topics that clients do not write: the broker's own.
-fn is_reserved(topic: &str) -> bool {
+pub(super) fn is_reserved(topic: &str) -> bool {
     topic.starts_with('$')
         && ["$SYS/", "$share/", "$sys/mqtt/", "$sys.mqtt."].iter().any(|prefix| topic.starts_with(prefix))
 }

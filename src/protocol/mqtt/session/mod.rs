@@ -164,7 +164,7 @@ impl MqttSession {
             Packet::Subscribe(packet) => self.subscribe(&packet).map(Some),
             Packet::Unsubscribe(packet) => self.unsubscribe(&packet).map(Some),
             Packet::PingReq => {
-                Packet::PingResp.encode(self.version, cx.out.buffer()); // [MQTT-3.12.4-1]
+                self.pong(cx);
                 Ok(None)
             }
             Packet::Disconnect(packet) => self.disconnect(&packet).map(Some),
@@ -175,6 +175,19 @@ impl MqttSession {
                 Err(Fault::protocol("MQTT-4.13.1-1"))
             }
         }
+    }
+
+    /// Answers a PINGREQ, behind a CONNACK that may still be owed.
+    fn pong(&mut self, cx: &mut Context<'_>) {
+        if self.owed.is_empty() {
+            Packet::PingResp.encode(self.version, cx.out.buffer()); // [MQTT-3.12.4-1]
+            return;
+        }
+        let mut bytes = Vec::new();
+        Packet::PingResp.encode(self.version, &mut bytes);
+        let token = self.owed.push(Item::later());
+        self.owed.set_bytes(token, bytes);
+        self.owed.answer(token, Ticket::NONE);
     }
 
     fn received_by_client(&mut self, id: u16, reason: ReasonCode, cx: &mut Context<'_>) -> Option<Request<'static>> {

@@ -9,6 +9,9 @@ use crate::protocol::mqtt::convert;
 use crate::protocol::mqtt::topic::Translation;
 use crate::protocol::{Context, Delivered, Delivery, DeliveryRef, InFlight, Outcome, Request};
 
+/// Bytes of a packet that can be written at all.
+const PACKET_MAX: usize = 268_435_455 + 5;
+
 /// Topic aliases used towards one client, whatever it would take.
 const ALIASES_MAX: u16 = 64;
 
@@ -50,7 +53,7 @@ impl Default for Outbound {
             last_id: 0,
             sent: 0,
             window_max: usize::from(u16::MAX),
-            packet_max: usize::MAX,
+            packet_max: PACKET_MAX,
             alias_max: 0,
             aliases: HashMap::default(),
         }
@@ -157,12 +160,10 @@ impl Outbound {
         }
         let properties = if version == Version::V5 { fanout.properties() } else { &[] };
         let payload = &message.payload;
-        if self.packet_max < usize::MAX {
-            let size = publish::encoded_len(version, qos, sent_topic, &fanout.own, properties, payload.len());
-            if size > self.packet_max {
-                self.forget_reserved(delivery.handle);
-                return Delivered::Oversized; // [MQTT-3.1.2-24] [MQTT-3.1.2-25]
-            }
+        let size = publish::encoded_len(version, qos, sent_topic, &fanout.own, properties, payload.len());
+        if size > self.packet_max {
+            self.forget_reserved(delivery.handle);
+            return Delivered::Oversized; // [MQTT-3.1.2-24] [MQTT-3.1.2-25]
         }
         let id = self.packet_id(delivery);
         // [MQTT-3.3.1-8] [MQTT-3.3.1-9] [MQTT-3.3.1-12] [MQTT-3.3.1-13]
@@ -184,7 +185,10 @@ impl Outbound {
         let exactly_once = delivery.guarantee == Guarantee::ExactlyOnce;
         let state = State::Sent { delivery: delivery.at, exactly_once };
         match self.in_flight.get_mut(&id) {
-            Some(slot) => slot.state = state,
+            Some(slot) => {
+                self.sent += 1;
+                *slot = Slot { order: self.sent, state };
+            }
             None => self.take(id, state),
         }
         id
@@ -203,7 +207,8 @@ impl Outbound {
             return "";
         }
         let next = self.aliases.len() as u16 + 1;
-        if next <= self.alias_max && self.packet_max == usize::MAX {
+        // A packet that is dropped for its size must not be the one that names an alias.
+        if next <= self.alias_max && self.packet_max == PACKET_MAX {
             self.aliases.insert(topic.into(), next);
             Property::TopicAlias(next).encode(own); // [MQTT-3.1.2-26]
         }

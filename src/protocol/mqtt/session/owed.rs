@@ -81,6 +81,10 @@ impl Owed {
         self.items.get_mut(at)
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
     /// The first answer, if it may leave.
     pub fn next(&mut self, committed: Ticket) -> Option<Item> {
         if self.items.front()?.0 > committed {

@@ -1,0 +1,17 @@
+//! What the files of an instance say is what a running broker does, or refuses to do.
+#![expect(clippy::unwrap_used, reason = "a failed test is told by its panic")]
+
+#[path = "configuration/acceptors.rs"]
+mod acceptors;
+#[path = "configuration/addresses.rs"]
+mod addresses;
+#[path = "configuration/files.rs"]
+mod files;
+#[path = "configuration/limits.rs"]
+mod limits;
+#[path = "configuration/settings.rs"]
+mod settings;
+#[path = "clients/support/mod.rs"]
+mod support;
+#[path = "configuration/users.rs"]
+mod users;
