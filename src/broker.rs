@@ -55,7 +55,7 @@ impl Instance {
     }
 
     /// The data directory that a configuration means: the one that holds the journal's.
-    fn data_of(&self, config: &Config) -> PathBuf {
+    pub fn data_of(&self, config: &Config) -> PathBuf {
         let journal = self.root.join(&config.journal_directory);
         journal.parent().map_or_else(|| self.data(), Path::to_path_buf)
     }
@@ -77,13 +77,21 @@ pub fn run_with(instance: &Instance, security: Option<Arc<dyn SecurityManager>>)
     let started = Instant::now();
     let files = Files::load(instance)?;
     let log = logging::install(instance, &files)?;
-    abort_on_panic();
+    abort_on_panic(log.clone());
     let result = run_logged(instance, files, security, &log, started);
     if let Err(failure) = &result {
         tracing::error!("{failure}");
     }
     log.flush();
     result
+}
+
+/// The security manager that the instance's files describe, to be wrapped by one of one's own.
+///
+/// # Errors
+/// The files are wrong.
+pub fn security(instance: &Instance) -> Result<Arc<dyn SecurityManager>, Failure> {
+    wiring::security(instance, &Files::load(instance)?)
 }
 
 fn run_logged(
@@ -105,8 +113,10 @@ fn run_logged(
     let journal = open_journal(instance, &files.config, sender)?;
     let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(hashing_threads()).enable_all().build().map_err(Failure::Runtime)?;
     let serve = serve(instance, files, security, journal, completions, log.clone(), started);
-    let stopped = LocalSet::new().block_on(&runtime, serve)?;
-    match stopped {
+    let stopped = LocalSet::new().block_on(&runtime, serve);
+    // A security manager that does not answer is not waited for.
+    runtime.shutdown_background();
+    match stopped? {
         Stopped::Asked => {
             tracing::info!("AMQ221002: Message broker stopped, uptime {} s", started.elapsed().as_secs());
             Ok(())
@@ -185,8 +195,8 @@ async fn open_listeners(config: &Config) -> Result<Vec<Listener>, Failure> {
     let mut listeners = Vec::new();
     for acceptor in &config.acceptors {
         let at = format!("{}:{}", acceptor.host, acceptor.port);
-        let listener = Listener::open(wiring::acceptor(acceptor, config.wildcards), total.clone()).await;
-        listeners.push(listener.map_err(|error| Failure::Listen { acceptor: acceptor.name.clone(), at, error })?);
+        let opened = Listener::open(wiring::acceptor(acceptor, config.wildcards), &total).await;
+        listeners.extend(opened.map_err(|error| Failure::Listen { acceptor: acceptor.name.clone(), at, error })?);
     }
     Ok(listeners)
 }
@@ -221,14 +231,14 @@ fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
 }
 
 /// Ends the process at a panic that leaves the broker's state in doubt.
-fn abort_on_panic() {
-    let inner = std::panic::take_hook();
+fn abort_on_panic(log: Arc<LogHandle>) {
     std::panic::set_hook(Box::new(move |panic| {
         if guard::is_contained() {
-            tracing::error!("fault in a protocol session, its connection ends: {panic}");
-        } else {
-            inner(panic);
-            std::process::exit(EXIT_PANIC);
+            tracing::error!("fault in a session or a security manager, its connection ends: {panic}");
+            return;
         }
+        tracing::error!("fault in the broker, it ends at once: {panic}");
+        log.flush();
+        std::process::exit(EXIT_PANIC);
     }));
 }

@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Failure;
@@ -25,8 +25,7 @@ pub(super) fn ask(instance: &Instance, question: &Question) -> Result<Answer, Fa
 
 // A file that cannot be loaded any more may have been changed since the broker started.
 fn data_of(instance: &Instance) -> PathBuf {
-    let journal = Files::load(instance).ok().map(|files| instance.root.join(files.config.journal_directory));
-    journal.as_deref().and_then(Path::parent).map_or_else(|| instance.data(), Path::to_path_buf)
+    Files::load(instance).map_or_else(|_| instance.data(), |files| instance.data_of(&files.config))
 }
 
 /// An answer that does not fit the question.

@@ -11,8 +11,11 @@ use crate::core::id::{BindingKey, QueueKey};
 use crate::core::message::Address;
 use crate::core::trie::{Cursor, Trie};
 
-/// Routes kept; beyond it the cache starts anew.
+/// Routes kept.
 const ROUTES_MAX: usize = 65_536;
+
+/// Routes dropped at a time where more are wanted.
+const ROUTES_DROPPED: usize = 1_024;
 
 /// The queues of one address, as long as no binding that concerns it changes.
 #[derive(Debug)]
@@ -46,7 +49,6 @@ pub struct Router<P> {
     ambiguous: usize,
     routes: hashbrown::HashMap<Box<str>, Rc<Route<P>>, foldhash::fast::RandomState>,
     routed: Trie<Box<str>>,
-    seed: u64,
 }
 
 impl<P> Router<P> {
@@ -58,7 +60,6 @@ impl<P> Router<P> {
             ambiguous: 0,
             routes: hashbrown::HashMap::default(),
             routed: Trie::new(seed),
-            seed,
         }
     }
 
@@ -114,18 +115,13 @@ impl<P> Router<P> {
             return route.clone();
         }
         if self.routes.len() >= ROUTES_MAX {
-            self.forget_routes();
+            let dropped: Vec<_> = self.routes.keys().take(ROUTES_DROPPED).cloned().collect();
+            self.drop_routes(&dropped);
         }
         let route = Rc::new(self.make_route(address, policy()));
         self.routes.insert(address.into(), route.clone());
         self.routed.insert(self.syntax.words(address).map(Word::Literal), address.into());
         route
-    }
-
-    /// Drops every cached route, after a change of settings.
-    pub fn forget_routes(&mut self) {
-        self.routes.clear();
-        self.routed = Trie::new(self.seed);
     }
 
     fn invalidate(&mut self, pattern: &str) {
@@ -138,9 +134,13 @@ impl<P> Router<P> {
         while let Some(address) = cursor.next(&self.routed, &mut budget) {
             stale.push(address.clone());
         }
-        for address in stale {
-            self.routes.remove(&*address);
-            self.routed.remove(self.syntax.words(&address).map(Word::Literal));
+        self.drop_routes(&stale);
+    }
+
+    fn drop_routes(&mut self, addresses: &[Box<str>]) {
+        for address in addresses {
+            self.routes.remove(&**address);
+            self.routed.remove(self.syntax.words(address).map(Word::Literal));
         }
     }
 

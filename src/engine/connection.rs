@@ -246,9 +246,7 @@ impl Engine {
         }
         connection.is_ended = true;
         tracing::debug!(remote = connection.peer.address, why, "connection ended");
-        if !connection.out.is_empty() {
-            self.timers.set(self.now.after(LINGER_MS), Timer::Linger(key, connection.number));
-        }
+        self.timers.set(self.now.after(LINGER_MS), Timer::Linger(key, connection.number));
         if let Some(client) = connection.client.take() {
             let saved = connection.session.save();
             self.detach(client, saved, abnormal);
@@ -302,7 +300,7 @@ impl Engine {
     fn watch_silence(&mut self, key: ConnectionKey) {
         let connection = &self.connections[key.index()];
         if connection.silence_ms > 0 {
-            let at = connection.last_heard.after(connection.silence_ms);
+            let at = connection.last_heard.after(connection.silence_ms).max(self.now.after(1));
             let timer = Timer::Silence(key, connection.number, connection.watch);
             self.set_timer(at, timer);
         }
@@ -324,6 +322,11 @@ impl Engine {
         if connection.silence_ms == 0 || connection.is_waiting {
             return;
         }
+        if self.is_overloaded() {
+            // It may have spoken, and was not listened to.
+            return self.watch_silence(key);
+        }
+        let connection = &self.connections[key.index()];
         if connection.last_heard.after(connection.silence_ms) <= self.now {
             self.kick(key, Closing::Silent, true);
         } else {

@@ -28,6 +28,7 @@ mod tests;
 
 use hashbrown::HashMap;
 use slab::Slab;
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -35,7 +36,6 @@ use crate::core::id::{BindingKey, ConsumerKey, QueueKey, Ticket, Time};
 use crate::core::queue::{Entry, Queue};
 use crate::core::retained::Retained;
 use crate::core::router::Router;
-use crate::core::settings::AddressSettings;
 use crate::protocol::output::Output;
 use crate::protocol::{Authenticate, Context, Event, Scratch};
 use crate::security::SecuritySetting;
@@ -44,6 +44,7 @@ use crate::store::Batch;
 use client::Client;
 use commit::OpenBatch;
 use connection::Connection;
+use publish::ExpiryRule;
 use timer::Timers;
 
 pub use connection::{ConnectionKey, Peer};
@@ -142,7 +143,9 @@ struct SharedName {
 
 /// What a route remembers of the settings for its address.
 struct Policy {
-    settings: AddressSettings,
+    expiry: ExpiryRule,
+    /// That of the address under which a last value is shown, worked out for the first one.
+    retained_expiry: OnceCell<ExpiryRule>,
     security: Option<Rc<SecuritySetting>>,
 }
 
@@ -234,6 +237,11 @@ impl Engine {
         std::mem::take(&mut self.touched)
     }
 
+    /// Whether there is something to write.
+    pub fn has_touched(&self) -> bool {
+        !self.touched.is_empty()
+    }
+
     /// Returns the emptied list of [`Engine::take_touched`].
     pub fn give_touched(&mut self, mut list: Vec<ConnectionKey>) {
         if self.touched.is_empty() {
@@ -299,14 +307,18 @@ impl Engine {
             out: &mut connection.out,
             scratch: &mut self.scratch,
         };
-        let result = connection.session.notify(event, &mut context);
+        let result = guard::contain(|| connection.session.notify(event, &mut context));
         if !connection.out.is_empty() {
             self.touch(key);
         }
         match result {
-            Ok(Some(request)) => self.handle(key, request),
-            Ok(None) => {}
-            Err(ended) => self.end(key, ended.abnormal, ended.why),
+            Some(Ok(Some(request))) => self.handle(key, request),
+            Some(Ok(None)) => {}
+            Some(Err(ended)) => self.end(key, ended.abnormal, ended.why),
+            None => {
+                self.counters.faults += 1;
+                self.end(key, true, "fault in its session");
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! A message comes in: permission, route, queues.
 
 use bytes::Bytes;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 use super::commit::Waiter;
@@ -97,7 +97,8 @@ impl Engine {
     pub(super) fn route(&mut self, address: &str) -> Rc<Route<Policy>> {
         let options = &self.options;
         self.router.route(address, || Policy {
-            settings: options.address_settings.resolve(address),
+            expiry: ExpiryRule::of(&options.address_settings.resolve(address)),
+            retained_expiry: OnceCell::new(),
             security: options.security.as_ref().and_then(|security| security.settings.most_specific(address).cloned()),
         })
     }
@@ -142,10 +143,13 @@ impl Engine {
             return routed;
         }
         let mut draft = draft;
-        draft.expires = expiry(&route.policy.settings, draft.expires, self.now);
+        draft.expires = route.policy.expiry.apply(draft.expires, self.now);
         if draft.retain && draft.expires.is_none() {
-            let name = format!("{RETAIN_PREFIX}{}", route.address.name());
-            draft.expires = expiry(&self.options.address_settings.resolve(&name), None, self.now);
+            let rule = route.policy.retained_expiry.get_or_init(|| {
+                let name = format!("{RETAIN_PREFIX}{}", route.address.name());
+                ExpiryRule::of(&self.options.address_settings.resolve(&name))
+            });
+            draft.expires = rule.apply(None, self.now);
         }
         let message = self.make_message(route, draft);
         if message.retain {
@@ -206,11 +210,12 @@ impl Engine {
 
     pub(super) fn forget_retained(&mut self, address: &Rc<Address>) -> bool {
         let existed = self.retained.remove(address.name()).is_some();
-        if existed {
+        // It may have been deleted a moment ago, which is not durable yet.
+        let changes = existed || self.open.barrier() != Ticket::NONE;
+        if changes {
             self.open.write(|batch| batch.delete_record(&Key::retained(address.name())));
         }
-        // It may have been deleted a moment ago.
-        existed || self.open.barrier() != Ticket::NONE
+        changes
     }
 
     /// Puts a message into a queue, or straight into its consumer's hands; says whether the queue takes it.
@@ -279,19 +284,38 @@ impl Engine {
     }
 }
 
-/// When a message expires: what its sender says, within what the address's settings say.
-fn expiry(settings: &AddressSettings, asked: Option<Time>, now: Time) -> Option<Time> {
-    let set = |value: Option<i64>| value.and_then(|ms| u64::try_from(ms).ok());
-    if settings.no_expiry == Some(true) {
-        return None;
+/// What an address's settings say of a message's time, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ExpiryRule {
+    never: bool,
+    delay: Option<u64>,
+    least: Option<u64>,
+    most: Option<u64>,
+}
+
+impl ExpiryRule {
+    fn of(settings: &AddressSettings) -> Self {
+        let set = |value: Option<i64>| value.and_then(|ms| u64::try_from(ms).ok());
+        Self {
+            never: settings.no_expiry == Some(true),
+            delay: set(settings.expiry_delay),
+            least: set(settings.min_expiry_delay),
+            most: set(settings.max_expiry_delay),
+        }
     }
-    let delay = set(settings.expiry_delay);
-    let Some(asked) = asked else {
-        return delay.or_else(|| set(settings.max_expiry_delay)).map(|ms| now.after(ms));
-    };
-    if delay.is_some() {
-        return Some(asked);
+
+    /// When a message expires: what its sender says, within the rule.
+    fn apply(&self, asked: Option<Time>, now: Time) -> Option<Time> {
+        if self.never {
+            return None;
+        }
+        let Some(asked) = asked else {
+            return self.delay.or(self.most).map(|ms| now.after(ms));
+        };
+        if self.delay.is_some() {
+            return Some(asked);
+        }
+        let least = self.least.map_or(asked, |ms| asked.max(now.after(ms)));
+        Some(self.most.map_or(least, |ms| least.min(now.after(ms))))
     }
-    let least = set(settings.min_expiry_delay).map_or(asked, |ms| asked.max(now.after(ms)));
-    Some(set(settings.max_expiry_delay).map_or(least, |ms| least.min(now.after(ms))))
 }

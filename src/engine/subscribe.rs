@@ -51,7 +51,9 @@ impl Engine {
     fn check_consume(&self, key: ConnectionKey, name: &SubscriptionName) -> Result<(), Refusal> {
         let Some(security) = &self.options.security else { return Ok(()) };
         let connection = &self.connections[key.index()];
-        let setting = security.settings.most_specific(&name.pattern);
+        // A queue is as protected as its address.
+        let address = name.pattern.split_once("::").map_or(&*name.pattern, |(address, _)| address);
+        let setting = security.settings.most_specific(address);
         if setting.is_some_and(|setting| setting.allows(&connection.roles, Permission::Consume)) {
             return Ok(());
         }

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -89,13 +90,28 @@ impl Drop for Place {
 }
 
 impl Listener {
-    /// Opens the socket.
+    /// Opens a socket at each address of the acceptor's host.
     ///
     /// # Errors
-    /// The address cannot be found or is in use.
-    pub async fn open(acceptor: Acceptor, total: Rc<Total>) -> io::Result<Self> {
-        let address = tokio::net::lookup_host((acceptor.host.as_str(), acceptor.port)).await?.next();
-        let address = address.ok_or_else(|| io::Error::other("the host has no address"))?;
+    /// The host has no address, or one is in use.
+    pub async fn open(acceptor: Acceptor, total: &Rc<Total>) -> io::Result<Vec<Self>> {
+        let acceptor = Rc::new(acceptor);
+        let connections: Rc<Cell<u64>> = Rc::default();
+        let mut addresses: Vec<_> =
+            tokio::net::lookup_host((acceptor.host.as_str(), acceptor.port)).await?.collect();
+        addresses.sort();
+        addresses.dedup();
+        if addresses.is_empty() {
+            return Err(io::Error::other("the host has no address"));
+        }
+        let open = |address| {
+            let socket = Self::listen(&acceptor, address)?;
+            Ok(Self { socket, acceptor: acceptor.clone(), connections: connections.clone(), total: total.clone() })
+        };
+        addresses.into_iter().map(open).collect()
+    }
+
+    fn listen(acceptor: &Acceptor, address: SocketAddr) -> io::Result<TcpListener> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
         socket.set_reuseaddr(true)?;
         // Accepted sockets inherit this.
@@ -107,8 +123,7 @@ impl Listener {
             socket.set_recv_buffer_size(bytes)?;
         }
         socket.bind(address)?;
-        let socket = socket.listen(acceptor.backlog)?;
-        Ok(Self { socket, acceptor: Rc::new(acceptor), connections: Rc::default(), total })
+        socket.listen(acceptor.backlog)
     }
 
     /// The port it listens on.

@@ -2,14 +2,18 @@
 
 use futures_util::FutureExt;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::reactor::Reactor;
-use crate::engine::Authentication;
+use crate::engine::{Authentication, guard};
 use crate::protocol::Denial;
 use crate::security::{Authenticated, AuthenticationRequest, Denied, Secret};
 
 /// Authentications under way at a time; more are told that the broker is busy.
 const AUTHENTICATIONS_MAX: usize = 1024;
+
+/// How long a security manager may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Characters of a user name in the log.
 const SHOWN_MAX: usize = 64;
@@ -34,8 +38,9 @@ pub fn begin(reactor: &Rc<Reactor>, authentication: Authentication) {
     tokio::task::spawn_local(async move {
         let security = reactor.security.clone();
         let runtime = tokio::runtime::Handle::current();
-        let work = move || runtime.block_on(security.authenticate(&request));
-        let result = tokio::task::spawn_blocking(work).await.unwrap_or(Err(Denied::Unavailable));
+        let work = move || guard::contain(|| runtime.block_on(security.authenticate(&request)));
+        let result = tokio::time::timeout(PATIENCE, tokio::task::spawn_blocking(work)).await;
+        let result = result.ok().and_then(Result::ok).flatten().unwrap_or(Err(Denied::Unavailable));
         reactor.authenticating.set(reactor.authenticating.get() - 1);
         answer(&reactor, &authentication, translate(result, &authentication));
     });

@@ -322,6 +322,9 @@ impl Reactor {
             }
             self.engine.borrow_mut().give_touched(touched);
         }
+        if self.engine.borrow().has_touched() {
+            self.wake();
+        }
         let authentications = self.engine.borrow_mut().take_authentications();
         for request in authentications {
             authentication::begin(self, request);

@@ -370,6 +370,10 @@ impl Client {
             return oracle.fail(format!("client {} got {letter:?} before CONNACK", self.number));
         };
         let id = letter.id;
+        let most = self.hello.packet_maximum.map_or(usize::MAX, |most| most as usize);
+        if letter.encode(self.version).len() > most {
+            oracle.fail(format!("client {}: a packet larger than {most}", self.number));
+        }
         if letter.qos > 0 {
             if !self.in_flight.insert(id) {
                 oracle.fail(format!("client {}: packet id {id} used twice at a time", self.number));
@@ -425,12 +429,16 @@ impl Client {
             (Belief::Nothing, true) => fail(oracle, "session present that never was"),
             (Belief::Nothing, false) => {}
         }
+        oracle.welcomed(self.number);
         if self.belief == Belief::Nothing {
             self.belief = Belief::Held(oracle.begin(self.number, self.expiry > 0));
             (self.is_confirmed, self.has_crashed) = (false, false);
             (self.least_expiry, self.most_expiry) = (self.expiry, self.expiry);
         }
         (self.has_tried, self.has_ended_silently, self.may_be_stale) = (false, false, false);
+        if let Belief::Held(epoch) = self.belief {
+            oracle.epochs[epoch].is_small |= self.hello.packet_maximum.is_some();
+        }
         self.left = None;
         self.is_open = true;
         self.send_again(node, oracle);

@@ -25,6 +25,8 @@ pub struct Node {
     pub now: Time,
     /// Authentications are answered by [`Node::authenticate`] only.
     pub is_slow_to_authenticate: bool,
+    /// What clients send waits for the next tick.
+    pub is_busy: bool,
     /// It says that batches are durable before they are.
     pub is_liar: bool,
     completions: Receiver<Completion>,
@@ -78,6 +80,7 @@ impl Node {
             journal,
             now: BEGINNING,
             is_slow_to_authenticate: false,
+            is_busy: false,
             is_liar: false,
             completions,
             settings: Rc::new(settings),
@@ -101,7 +104,9 @@ impl Node {
     /// Bytes from a client, and the tick that they cause.
     pub fn send(&mut self, link: LinkId, bytes: &[u8]) {
         self.feed(link, bytes);
-        self.pump();
+        if !self.is_busy {
+            self.pump();
+        }
     }
 
     /// Bytes from a client that are read in one tick with others.
@@ -115,6 +120,13 @@ impl Node {
     /// What has arrived at a client.
     pub fn take(&mut self, link: LinkId) -> Vec<u8> {
         self.links.get_mut(&link).map(|link| std::mem::take(&mut link.to_client)).unwrap_or_default()
+    }
+
+    /// What was taken too early waits to be read again.
+    pub fn put_back(&mut self, link: LinkId, bytes: &[u8]) {
+        if let Some(link) = self.links.get_mut(&link) {
+            link.to_client.extend_from_slice(bytes);
+        }
     }
 
     /// Whether something waits to be read by a client.

@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::packet::Letter;
 
+/// What clients that do not take large packets take.
+pub const PACKET_MAX: usize = 100;
+
 /// A place in the schedule.
 pub type Step = usize;
 
@@ -19,6 +22,8 @@ pub struct Publication {
     pub retain: bool,
     /// Its payload is empty: it takes the retained value away.
     pub is_clear: bool,
+    /// Nobody knows when it is sent, or whether.
+    pub is_will: bool,
     pub first_sent: Step,
     pub last_sent: Step,
     pub attempts: usize,
@@ -62,6 +67,12 @@ pub struct Epoch {
     /// The last first arrival by (publisher, topic, QoS sent, QoS received).
     newest: BTreeMap<(usize, String, u8, u8), usize>,
     pub ended: Option<Step>,
+    /// When the broker surely knew that it had ended.
+    gone: Option<Step>,
+    /// Messages without a payload, by topic: they cannot be told apart.
+    empty: BTreeMap<String, usize>,
+    /// Its client would not take large packets at some time.
+    pub is_small: bool,
 }
 
 /// Knows what was sent, acknowledged and received, and what that must look like.
@@ -84,6 +95,11 @@ pub fn payload(number: usize, topic: &str) -> Vec<u8> {
     let mut text = format!("{number}:{topic}:");
     text.extend(std::iter::repeat_n('x', number * 37 % 200));
     text.into_bytes()
+}
+
+/// Whether a client that takes no more than [`PACKET_MAX`] may not take the message.
+fn is_large(number: usize, sent: &Publication) -> bool {
+    payload(number, &sent.topic).len() > PACKET_MAX - 20
 }
 
 /// Whether a filter, shared or not, matches a topic.
@@ -127,6 +143,7 @@ impl Oracle {
             qos,
             retain,
             is_clear,
+            is_will: false,
             first_sent: step,
             last_sent: step,
             attempts: 1,
@@ -152,12 +169,23 @@ impl Oracle {
             arrivals: BTreeMap::new(),
             newest: BTreeMap::new(),
             ended: None,
+            gone: None,
+            empty: BTreeMap::new(),
+            is_small: false,
         });
         self.epochs.len() - 1
     }
 
     pub fn end(&mut self, epoch: EpochId) {
         self.epochs[epoch].ended = Some(self.step);
+    }
+
+    /// The broker answers a later connection of the client: it knows that earlier sessions have ended.
+    pub fn welcomed(&mut self, client: usize) {
+        let step = self.step;
+        for epoch in self.epochs.iter_mut().filter(|epoch| epoch.client == client && epoch.ended.is_some()) {
+            epoch.gone.get_or_insert(step);
+        }
     }
 
     /// A SUBSCRIBE is sent; gives back by which number its answer is known.
@@ -226,6 +254,7 @@ impl Oracle {
     pub fn arrived(&mut self, id: EpochId, connection: usize, letter: &Letter) {
         self.deliveries += 1;
         if letter.payload.is_empty() {
+            *self.epochs[id].empty.entry(letter.topic.clone()).or_default() += 1;
             return;
         }
         let Some(number) = self.known(letter) else { return };
@@ -250,7 +279,7 @@ impl Oracle {
         let arrival = *arrival;
         let key = (sent.publisher, sent.topic.clone(), sent.qos, letter.qos);
         let newest = epoch.newest.get(&key).copied();
-        if before.count == 0 && covered {
+        if before.count == 0 && covered && !sent.is_will {
             epoch.newest.insert(key, number);
         }
         let is_shared = sent.topic.starts_with("s/");
@@ -261,11 +290,11 @@ impl Oracle {
         if letter.qos == 0 && before.count > 0 && sent.qos == 0 {
             self.fail(format!("QoS 0 message {number} reached client {client} again"));
         }
-        if before.count > 0 && sent.attempts == 1 && before.connection == connection {
+        if before.count > 0 && sent.attempts == 1 && !sent.is_will && before.connection == connection {
             self.fail(format!("message {number} reached client {client} again on one connection, sent once"));
         }
         // What is sent again at QoS 0 may have passed a client that was away the first time.
-        let is_ordered = !is_shared && (letter.qos > 0 || sent.attempts == 1);
+        let is_ordered = !is_shared && !sent.is_will && (letter.qos > 0 || sent.attempts == 1);
         if before.count == 0 && covered && is_ordered && newest.is_some_and(|newest| newest > number) {
             self.fail(format!("O3: client {client} got {number} of {} after {newest:?}", sent.topic));
         }
@@ -279,6 +308,9 @@ impl Oracle {
             return Some("it never subscribed to it");
         }
         if is_retained {
+            return None;
+        }
+        if sent.is_will {
             return None;
         }
         if matching.iter().all(|known| known.ended.is_some_and(|ended| ended < sent.first_sent)) {
@@ -313,7 +345,8 @@ impl Oracle {
                 continue;
             }
             for (id, epoch) in self.epochs.iter().enumerate() {
-                if epoch.ended.is_none() && self.covers(id, sent, 1) {
+                let is_too_large = epoch.is_small && is_large(number, sent);
+                if epoch.ended.is_none() && !is_too_large && self.covers(id, sent, 1) {
                     obligations += 1;
                     if !epoch.arrivals.contains_key(&number) {
                         missing.push(format!(
@@ -325,10 +358,30 @@ impl Oracle {
                 }
             }
         }
+        missing.extend(self.missing_clears());
         self.obligations += obligations;
         for what in missing {
             self.fail(what);
         }
+    }
+
+    /// O1 for messages without a payload: at least as many arrive as were acknowledged.
+    fn missing_clears(&self) -> Vec<String> {
+        let mut missing = Vec::new();
+        for (id, epoch) in self.epochs.iter().enumerate().filter(|(_, epoch)| epoch.ended.is_none()) {
+            let mut owed: BTreeMap<&str, usize> = BTreeMap::new();
+            let clears = self.publications.iter().filter(|sent| sent.is_clear && sent.acked.is_some() && sent.qos > 0);
+            for sent in clears.filter(|sent| self.covers(id, sent, 1)) {
+                *owed.entry(&sent.topic).or_default() += 1;
+            }
+            for (topic, owed) in owed {
+                let came = epoch.empty.get(topic).copied().unwrap_or_default();
+                if came < owed {
+                    missing.push(format!("O1: {came} of {owed} empty messages of {topic} reached client {}", epoch.client));
+                }
+            }
+        }
+        missing
     }
 
     fn missing_of_groups(&self, number: usize, sent: &Publication, obligations: &mut usize) -> Vec<String> {
@@ -343,8 +396,9 @@ impl Oracle {
             });
             // What was one member's under QoS 2 ends with it.
             let may_be_lost = sent.qos == 2
-                && members.iter().any(|(_, epoch)| epoch.ended.is_some_and(|ended| ended >= sent.first_sent));
-            if is_owed && !may_be_lost {
+                && members.iter().any(|(_, epoch)| epoch.ended.is_some() && epoch.gone.is_none_or(|gone| gone >= sent.first_sent));
+            let may_be_large = is_large(number, sent) && members.iter().any(|(_, epoch)| epoch.is_small);
+            if is_owed && !may_be_lost && !may_be_large {
                 *obligations += 1;
                 if !members.iter().any(|(_, epoch)| epoch.arrivals.contains_key(&number)) {
                     missing.push(format!("O1: message {number} (QoS {}) never reached anyone of {share}", sent.qos));

@@ -2,7 +2,7 @@
 
 use super::client::{Belief, Client};
 use super::node::{Node, limits};
-use super::oracle::{Oracle, split_share};
+use super::oracle::{Oracle, PACKET_MAX, payload, split_share};
 use super::packet::{Heard, Hello, Letter, parse, subscribe, wish};
 use super::random::Random;
 use crate::engine::Options;
@@ -12,6 +12,9 @@ const TOPICS: [&str; 6] = ["t/a", "t/b", "t/a/x", "t/b/x", "s/a", "s/b"];
 const FILTERS: [&str; 7] = ["t/a", "t/b", "t/+", "t/#", "t/+/x", "t/a/#", "t/a/x"];
 const SHARES: [&str; 3] = ["$share/g/s/+", "$share/g/s/a", "$share/h/s/#"];
 const EXPIRIES: [u32; 6] = [0, 30, 3600, 3600, u32::MAX, u32::MAX];
+
+/// The client that does not take large packets.
+const SMALL: usize = 4;
 
 /// What a schedule is made of.
 #[derive(Debug, Clone, Copy)]
@@ -104,10 +107,11 @@ impl World {
             28..30 => self.leave(number),
             30..32 => self.connect(number),
             32..35 => self.authenticate(),
+            35..38 => self.node.is_busy = !self.node.is_busy && self.random.chance(60),
             _ if self.clients[number].link.is_none() => self.connect(number),
-            35..60 => self.publish(number),
-            60..68 => self.subscribe(number),
-            68..71 => self.unsubscribe(number),
+            38..61 => self.publish(number),
+            61..69 => self.subscribe(number),
+            69..72 => self.unsubscribe(number),
             _ => self.converse(number),
         }
     }
@@ -165,18 +169,31 @@ impl World {
     }
 
     fn connect_as(&mut self, number: usize, clean: bool, expiry: u32) {
+        let will = self.random.chance(20).then(|| self.will(number));
         let client = &mut self.clients[number];
+        // One that took less than before could not be told the end of what was under way.
+        let is_small = number == SMALL;
         let receive_maximum = self.random.pick(&[None, Some(1), Some(2), Some(3), Some(10)]);
         let hello = Hello {
             version: client.version,
             clean,
             expiry,
             receive_maximum: receive_maximum.filter(|_| client.version == Version::V5),
+            packet_maximum: is_small.then_some(PACKET_MAX as u32),
             keep_alive: self.random.pick(&[0, 0, 0, 5]),
+            will,
+            will_delay_s: self.random.pick(&[0, 0, 10]),
             ..Hello::new(&format!("c{number}"))
         };
         client.connect(&mut self.node, &mut self.oracle, hello);
         self.note(|| format!("client {number} connects, clean {clean}, expiry {expiry}, at most {receive_maximum:?}"));
+    }
+
+    fn will(&mut self, client: usize) -> Letter {
+        let topic = self.random.pick(&TOPICS);
+        let number = self.oracle.publish(client, topic, 1, false, false);
+        self.oracle.publications[number].is_will = true;
+        Letter { payload: payload(number, topic), ..Letter::new(topic, "", 1, 0) }
     }
 
     fn publish(&mut self, number: usize) {
@@ -190,7 +207,7 @@ impl World {
 
     fn publish_to(&mut self, number: usize, topic: &str, qos: u8) {
         let retain = topic.starts_with("t/") && self.random.chance(15);
-        let text = if retain && self.random.chance(30) { "clear" } else { "" };
+        let text = if retain && self.random.chance(45) { "clear" } else { "" };
         let letter = Letter { retain, ..Letter::new(topic, text, qos, 0) };
         let next = self.oracle.publications.len();
         self.clients[number].publish(&mut self.node, &mut self.oracle, letter);
@@ -281,7 +298,7 @@ impl World {
     }
 
     fn drain(&mut self) {
-        self.node.is_slow_to_authenticate = false;
+        (self.node.is_slow_to_authenticate, self.node.is_busy) = (false, false);
         self.node.pump();
         for _ in 0..400 {
             for number in 0..self.clients.len() {

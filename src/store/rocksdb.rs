@@ -140,16 +140,36 @@ fn open_database(path: &Path) -> Result<DB, JournalError> {
         Err(error) if error.kind() == ErrorKind::Corruption => error,
         Err(error) => return Err(storage(error)),
     };
+    let aside = path.with_file_name(DAMAGED);
+    keep_aside(path, &aside).map_err(|source| JournalError::file(&aside, source))?;
     let mut options = database_options();
     options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     let database = DB::open(&options, path).map_err(|_| storage(error.clone()))?;
     tracing::error!(
         "AMQ222000: the journal below {} is damaged ({error}); what was written behind the damage is lost. After a power \
-         cut that is what was not acknowledged; otherwise restore a backup",
-        path.display()
+         cut that is what was not acknowledged; otherwise restore a backup. The damaged log is kept in {}",
+        path.display(),
+        aside.display()
     );
     Ok(database)
 }
+
+/// Copies what a repair may need: the write-ahead logs and what names the tables.
+fn keep_aside(path: &Path, aside: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(aside)?;
+    for file in std::fs::read_dir(path)? {
+        let file = file?;
+        let name = file.file_name();
+        let text = name.to_string_lossy();
+        if text.ends_with(".log") || text.starts_with("MANIFEST") || text == "CURRENT" {
+            std::fs::copy(file.path(), aside.join(&name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Directory beside the journal's for a damaged log.
+const DAMAGED: &str = "journal-damaged";
 
 fn database_options() -> rocksdb::Options {
     let mut options = rocksdb::Options::default();
