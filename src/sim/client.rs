@@ -249,7 +249,7 @@ impl Client {
         let mut requests = Vec::new();
         for (filter, options) in filters {
             let no_local = options.no_local && self.version == Version::V5;
-            requests.push(((*filter).to_owned(), oracle.subscribing(epoch, filter, options.qos as u8, no_local)));
+            requests.push(((*filter).to_owned(), oracle.subscribing(epoch, filter, *options, no_local)));
         }
         self.asked.insert(id, Asked::Subscribe(requests));
         node.send(link, &packet::subscribe(self.version, id, filters));

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::packet::Letter;
+use crate::protocol::mqtt::codec::SubscribeOptions;
 
 /// What clients that do not take large packets take.
 pub const PACKET_MAX: usize = 100;
@@ -43,6 +44,8 @@ pub struct Filter {
     pub ended: Option<Step>,
     /// At some time it did not leave out the client's own messages.
     pub ever_local: bool,
+    /// When it last asked for retained values.
+    retained_since: Option<Step>,
     /// Tells the latest request from earlier ones.
     request: usize,
 }
@@ -71,6 +74,8 @@ pub struct Epoch {
     gone: Option<Step>,
     /// Messages without a payload, by topic: they cannot be told apart.
     empty: BTreeMap<String, usize>,
+    /// Retained copies that came.
+    retained: BTreeSet<usize>,
     /// Its client would not take large packets at some time.
     pub is_small: bool,
 }
@@ -171,6 +176,7 @@ impl Oracle {
             ended: None,
             gone: None,
             empty: BTreeMap::new(),
+            retained: BTreeSet::new(),
             is_small: false,
         });
         self.epochs.len() - 1
@@ -189,7 +195,9 @@ impl Oracle {
     }
 
     /// A SUBSCRIBE is sent; gives back by which number its answer is known.
-    pub fn subscribing(&mut self, epoch: EpochId, filter: &str, qos: u8, no_local: bool) -> usize {
+    pub fn subscribing(&mut self, epoch: EpochId, filter: &str, options: SubscribeOptions, no_local: bool) -> usize {
+        let (qos, step) = (options.qos as u8, self.step);
+        let is_new = !self.epochs[epoch].filters.contains_key(filter);
         let known = self.epochs[epoch].filters.entry(filter.to_owned()).or_insert(Filter {
             qos,
             no_local,
@@ -197,12 +205,20 @@ impl Oracle {
             unsubscribing: false,
             ended: None,
             ever_local: false,
+            retained_since: None,
             request: 0,
         });
         if known.qos.min(1) != qos.min(1) || known.no_local != no_local || known.unsubscribing {
             known.since = None;
         }
         known.ever_local |= !no_local;
+        match options.retain_handling {
+            0 => known.retained_since = Some(step),
+            1 if is_new => known.retained_since = Some(step),
+            1 if known.since.is_some() => {}
+            // It may be taken for new, or not.
+            _ => known.retained_since = None,
+        }
         (known.qos, known.no_local, known.unsubscribing, known.ended) = (qos, no_local, false, None);
         known.request += 1;
         known.request
@@ -221,6 +237,7 @@ impl Oracle {
         let Some(known) = self.epochs[epoch].filters.get_mut(filter) else { return 0 };
         known.unsubscribing = true;
         known.since = None;
+        known.retained_since = None;
         known.request += 1;
         known.request
     }
@@ -267,6 +284,7 @@ impl Oracle {
             if !sent.retain {
                 self.fail(format!("O4: message {number} was not to be retained"));
             }
+            self.epochs[id].retained.insert(number);
             return;
         }
         let covered = self.covers(id, &sent, letter.qos.min(1));
@@ -359,6 +377,7 @@ impl Oracle {
             }
         }
         missing.extend(self.missing_clears());
+        missing.extend(self.missing_retained(&mut obligations));
         self.obligations += obligations;
         for what in missing {
             self.fail(what);
@@ -378,6 +397,37 @@ impl Oracle {
                 let came = epoch.empty.get(topic).copied().unwrap_or_default();
                 if came < owed {
                     missing.push(format!("O1: {came} of {owed} empty messages of {topic} reached client {}", epoch.client));
+                }
+            }
+        }
+        missing
+    }
+
+    /// A subscription gets the value that was retained before it was made, and not touched since.
+    fn missing_retained(&self, obligations: &mut usize) -> Vec<String> {
+        let mut missing = Vec::new();
+        for (number, sent) in self.publications.iter().enumerate() {
+            let is_touched = |(other, later): (usize, &Publication)| {
+                other != number && later.retain && later.topic == sent.topic && later.last_sent >= sent.first_sent
+            };
+            let is_value = sent.retain && !sent.is_clear && sent.qos > 0;
+            if !is_value || self.publications.iter().enumerate().any(is_touched) {
+                continue;
+            }
+            for epoch in self.epochs.iter().filter(|epoch| epoch.ended.is_none()) {
+                let is_owed = |(filter, known): (&String, &Filter)| {
+                    known.since.is_some()
+                        && known.qos > 0
+                        && !(known.no_local && sent.publisher == epoch.client)
+                        && known.retained_since.is_some_and(|since| sent.acked.is_some_and(|acked| acked < since))
+                        && matches(filter, &sent.topic)
+                };
+                if epoch.filters.iter().any(is_owed) && !(epoch.is_small && is_large(number, sent)) {
+                    *obligations += 1;
+                    if !epoch.retained.contains(&number) && !epoch.arrivals.contains_key(&number) {
+                        let (client, topic) = (epoch.client, &sent.topic);
+                        missing.push(format!("O5: client {client} never got the retained value {number} of {topic}"));
+                    }
                 }
             }
         }

@@ -1,4 +1,5 @@
 mod commit;
+mod tail;
 
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
@@ -135,23 +136,32 @@ impl Drop for RocksDbJournal {
 /// Opens the database. Where the end of its log is damaged rather than cut off, as by sectors that never reached the
 /// disk, it is opened up to the damage, and that is told.
 fn open_database(path: &Path) -> Result<DB, JournalError> {
+    let aside = path.with_file_name(DAMAGED);
+    if let Some(at) = tail::find_stall(path).map_err(|source| JournalError::file(path, source))? {
+        keep_aside(path, &aside).map_err(|source| JournalError::file(&aside, source))?;
+        tail::cut(&at).map_err(|source| JournalError::file(path, source))?;
+        report_damage(path, &aside, "a record of a kind that is not written");
+    }
     let error = match DB::open(&database_options(), path) {
         Ok(database) => return Ok(database),
         Err(error) if error.kind() == ErrorKind::Corruption => error,
         Err(error) => return Err(storage(error)),
     };
-    let aside = path.with_file_name(DAMAGED);
     keep_aside(path, &aside).map_err(|source| JournalError::file(&aside, source))?;
     let mut options = database_options();
     options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     let database = DB::open(&options, path).map_err(|_| storage(error.clone()))?;
+    report_damage(path, &aside, &error.to_string());
+    Ok(database)
+}
+
+fn report_damage(path: &Path, aside: &Path, error: &str) {
     tracing::error!(
         "AMQ222000: the journal below {} is damaged ({error}); what was written behind the damage is lost. After a power \
          cut that is what was not acknowledged; otherwise restore a backup. The damaged log is kept in {}",
         path.display(),
         aside.display()
     );
-    Ok(database)
 }
 
 /// Copies what a repair may need: the write-ahead logs and what names the tables.

@@ -179,7 +179,7 @@ impl MqttSession {
 
     /// Answers a PINGREQ, behind a CONNACK that may still be owed.
     fn pong(&mut self, cx: &mut Context<'_>) {
-        if self.owed.is_empty() {
+        if !self.owed.holds_the_first() {
             Packet::PingResp.encode(self.version, cx.out.buffer()); // [MQTT-3.12.4-1]
             return;
         }

@@ -81,8 +81,9 @@ impl Owed {
         self.items.get_mut(at)
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
+    /// Whether not even the first answer of all, the CONNACK, has left.
+    pub fn holds_the_first(&self) -> bool {
+        self.first == 0 && !self.items.is_empty()
     }
 
     /// The first answer, if it may leave.
