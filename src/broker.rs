@@ -111,7 +111,11 @@ fn run_logged(
     };
     let (sender, completions) = unbounded_channel();
     let journal = open_journal(instance, &files.config, sender)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(hashing_threads()).enable_all().build().map_err(Failure::Runtime)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .max_blocking_threads(hashing_threads())
+        .enable_all()
+        .build()
+        .map_err(Failure::Runtime)?;
     let serve = serve(instance, files, security, journal, completions, log.clone(), started);
     let stopped = LocalSet::new().block_on(&runtime, serve);
     // A security manager that does not answer is not waited for.

@@ -3,6 +3,8 @@
 //! The broker is the real one, in a process of its own, and so are the sockets. Chance is seeded: a failing test shows
 //! its seed, which RECOVERY_SEED repeats.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 #[path = "recovery/bench.rs"]
 mod bench;
 #[path = "support/broker.rs"]

@@ -15,14 +15,24 @@ pub enum Failure {
     /// All that is wrong with the configuration.
     Config(Vec<ConfigError>),
     /// A configuration file means nothing, for this reason.
-    Setting { file: PathBuf, message: String },
-    File { path: PathBuf, error: io::Error },
+    Setting {
+        file: PathBuf,
+        message: String,
+    },
+    File {
+        path: PathBuf,
+        error: io::Error,
+    },
     Log(LogError),
     /// The journal cannot be opened or read.
     Journal(JournalError),
     /// The journal could not be written: what was not acknowledged may be lost.
     JournalWrite(String),
-    Listen { acceptor: String, at: String, error: io::Error },
+    Listen {
+        acceptor: String,
+        at: String,
+        error: io::Error,
+    },
     Runtime(io::Error),
 }
 

@@ -138,7 +138,6 @@ fn handshake(text: &str) -> Result<Option<u64>, String> {
     Ok(u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).map(|seconds| seconds * 1000))
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -245,14 +245,14 @@ impl Rule {
             Rule::Text(field) => field(config).replace_range(.., text),
             Rule::Path(field) => *field(config) = path(text)?,
             Rule::Bool(field) => *field(config) = boolean(text)?,
-                Rule::Time(field) => *field(config) = number(text, 1..=i64::MAX)?.unsigned_abs(),
+            Rule::Time(field) => *field(config) = number(text, 1..=i64::MAX)?.unsigned_abs(),
             Rule::Delay(field) => *field(config) = number(text, 0..=i64::MAX)?.unsigned_abs(),
             Rule::Period(field) => {
                 let period = u64::try_from(number(text, -1..=i64::MAX)?);
                 *field(config) = period.ok().filter(|period| *period > 0);
             }
             Rule::Size(field) => *field(config) = u64::try_from(size(text)?).ok(),
-                Rule::Section(read) => read(config, element, findings),
+            Rule::Section(read) => read(config, element, findings),
             Rule::Wildcards => {}
         }
         Ok(())

@@ -209,7 +209,8 @@ impl<P> Router<P> {
         if excluding.iter().all(|(client, _)| *client != publisher) {
             return Some(target.grant.clone());
         }
-        let is_left_out = |key: &BindingKey| excluding.iter().any(|(client, other)| other == key && *client == publisher);
+        let is_left_out =
+            |key: &BindingKey| excluding.iter().any(|(client, other)| other == key && *client == publisher);
         self.merged(target.bindings.iter().copied().filter(|key| !is_left_out(key)))
     }
 }

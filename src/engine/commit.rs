@@ -9,8 +9,8 @@ use crate::core::id::{Ticket, Time};
 use crate::core::message::{Guarantee, Message, Posting};
 use crate::core::queue::{Entry, Place};
 use crate::protocol::Token;
-use crate::store::record::{EntryRecord, Key, MessageRecord, Value};
 use crate::store::Batch;
+use crate::store::record::{EntryRecord, Key, MessageRecord, Value};
 
 /// How long what nobody waits for waits for company.
 const LAZY_MS: u64 = 1000;
@@ -185,9 +185,8 @@ impl OpenBatch {
         if !self.is_durable {
             return;
         }
-        let unit = *unit.get_or_insert_with(|| {
-            self.units.insert(Unit { since: now, live: 0, message: None, waiter: None }) as u32
-        });
+        let unit = *unit
+            .get_or_insert_with(|| self.units.insert(Unit { since: now, live: 0, message: None, waiter: None }) as u32);
         let message = &entry.message;
         if message.stored.get() == 0 {
             self.units[unit as usize].message = Some(self.push(Record::Message(message.clone())));
@@ -238,7 +237,8 @@ impl OpenBatch {
         self.take_out(entry.place.record);
         let unit = &mut self.units[entry.place.unit as usize];
         unit.live -= 1;
-        let (live, body, waiter, since) = (unit.live, unit.message.take_if(|_| message.stored.get() == 0), unit.waiter, unit.since);
+        let (live, body, waiter, since) =
+            (unit.live, unit.message.take_if(|_| message.stored.get() == 0), unit.waiter, unit.since);
         if message.stored.get() == 0 {
             match body {
                 Some(record) => self.take_out(record),

@@ -107,7 +107,8 @@ impl Engine {
         self.now = self.now.max(now);
         let mut used = 0;
         // Until it is let in, a peer has one term for all: bytes do not renew it.
-        if let Some(connection) = self.connections.get_mut(key.index()).filter(|connection| connection.client.is_some()) {
+        if let Some(connection) = self.connections.get_mut(key.index()).filter(|connection| connection.client.is_some())
+        {
             connection.last_heard = self.now;
         }
         while let Some(connection) = self.connections.get_mut(key.index()) {

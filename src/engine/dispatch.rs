@@ -28,11 +28,13 @@ impl Engine {
         let Owner::Client(client) = kept.owner else { return };
         let committed = self.open.committed();
         let is_next = kept.queue.waiting() == 0 && kept.queue.hold <= committed && entry.ready <= committed;
-        if is_next && self.can_take(client, entry.guarantee)
-            && (entry.guarantee < Guarantee::ExactlyOnce || !entry.durable) {
-                self.deliver_entry(key, client, entry);
-                return;
-            }
+        if is_next
+            && self.can_take(client, entry.guarantee)
+            && (entry.guarantee < Guarantee::ExactlyOnce || !entry.durable)
+        {
+            self.deliver_entry(key, client, entry);
+            return;
+        }
         let is_fleeting = entry.guarantee == Guarantee::AtMostOnce;
         if is_fleeting && self.clients[client.index()].connection.is_some_and(|c| self.is_congested(c)) {
             self.counters.dropped += 1;
@@ -266,13 +268,14 @@ impl Engine {
         let at = DeliveryRef { queue: key, queue_id: id, key: delivery };
         let Some(entry) = self.queue(key).delivery(delivery).cloned() else { return };
         if self.send_to(client, at, &entry) == Delivered::Oversized
-            && let Some(entry) = self.queue(key).settle(delivery) {
-                if let Some(handle) = entry.handle {
-                    let id = self.clients[client.index()].id;
-                    self.open.write_lazily(|batch| batch.delete_record(&Key::outgoing(id, handle)));
-                }
-                self.discard(id, &entry);
+            && let Some(entry) = self.queue(key).settle(delivery)
+        {
+            if let Some(handle) = entry.handle {
+                let id = self.clients[client.index()].id;
+                self.open.write_lazily(|batch| batch.delete_record(&Key::outgoing(id, handle)));
             }
+            self.discard(id, &entry);
+        }
     }
 
     fn send_to(&mut self, client: ConsumerKey, at: DeliveryRef, entry: &Entry) -> Delivered {

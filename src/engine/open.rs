@@ -19,10 +19,11 @@ impl Engine {
             found = self.by_id.get(&open.client_id).copied();
         }
         if let Some(key) = found
-            && (open.clean || self.clients[key.index()].is_gone(self.now)) {
-                self.end_client(key);
-                found = None;
-            }
+            && (open.clean || self.clients[key.index()].is_gone(self.now))
+        {
+            self.end_client(key);
+            found = None;
+        }
         if found.is_none() && self.clients.len() >= CLIENTS_MAX {
             return self.notify(connection, Event::NotOpened(Denial::Busy));
         }

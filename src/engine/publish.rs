@@ -103,13 +103,7 @@ impl Engine {
         })
     }
 
-    fn admit(
-        &self,
-        route: &Route<Policy>,
-        roles: &RoleSet,
-        guarantee: Guarantee,
-        retain: bool,
-    ) -> Result<(), Refusal> {
+    fn admit(&self, route: &Route<Policy>, roles: &RoleSet, guarantee: Guarantee, retain: bool) -> Result<(), Refusal> {
         if self.options.security.is_some() {
             let may = |setting: &Rc<_>| crate::security::SecuritySetting::allows(setting, roles, Permission::Send);
             if !route.policy.security.as_ref().is_some_and(may) {
@@ -127,11 +121,16 @@ impl Engine {
     pub(super) fn post(&mut self, posting: Posting, publisher: u64, roles: Option<&RoleSet>) {
         let route = self.route(&posting.address);
         if let Some(roles) = roles
-            && let Err(refusal) = self.admit(&route, roles, posting.guarantee, posting.retain) {
-                self.counters.refused += 1;
-                tracing::warn!(address = &*posting.address, ?refusal, "AMQ834007: Authorization failure sending will message");
-                return;
-            }
+            && let Err(refusal) = self.admit(&route, roles, posting.guarantee, posting.retain)
+        {
+            self.counters.refused += 1;
+            tracing::warn!(
+                address = &*posting.address,
+                ?refusal,
+                "AMQ834007: Authorization failure sending will message"
+            );
+            return;
+        }
         let expires = posting.lifetime_ms.map(|ms| self.now.after(ms));
         let Posting { payload, properties, guarantee, retain, .. } = posting;
         self.send(&route, Draft { payload: &payload, properties, guarantee, retain, expires, publisher });

@@ -1,7 +1,7 @@
 //! From the journal to a running engine: subscriptions are routable before anyone can publish.
 
-use std::collections::{HashMap, HashSet};
 use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use super::timer::Timer;
@@ -177,16 +177,19 @@ impl Recovery {
             if record.replaying {
                 self.replaying.push((client, name.clone()));
             }
-            self.engine.restore_subscription(client, &Subscription {
-                name,
-                grant: Grant {
-                    guarantee: record.guarantee,
-                    keep_retain: record.keep_retain,
-                    tags: record.tags.into_iter().collect(),
+            self.engine.restore_subscription(
+                client,
+                &Subscription {
+                    name,
+                    grant: Grant {
+                        guarantee: record.guarantee,
+                        keep_retain: record.keep_retain,
+                        tags: record.tags.into_iter().collect(),
+                    },
+                    exclude_own: record.exclude_own,
+                    retained: RetainedWish::Never,
                 },
-                exclude_own: record.exclude_own,
-                retained: RetainedWish::Never,
-            });
+            );
             self.found.subscriptions += 1;
         }
         Ok(())
@@ -267,7 +270,8 @@ impl Recovery {
         for (client, mut in_flight) in std::mem::take(&mut self.in_flight) {
             self.add_earlier(client, &mut in_flight);
             in_flight.sort_by_key(|(order, _)| *order);
-            self.engine.clients[client.index()].resume = in_flight.into_iter().map(|(_, in_flight)| in_flight).collect();
+            self.engine.clients[client.index()].resume =
+                in_flight.into_iter().map(|(_, in_flight)| in_flight).collect();
         }
         for (key, _) in read(journal, Kind::Received)? {
             let (id, handle) = Key::numbers(&key);
@@ -283,7 +287,8 @@ impl Recovery {
 
     /// What waits before a delivery that was under way was under way as well: it is sent again at its place.
     fn add_earlier(&mut self, client: ConsumerKey, in_flight: &mut Vec<(u64, InFlight)>) {
-        let last = in_flight.iter().filter(|(_, in_flight)| in_flight.delivery.is_some()).map(|(order, _)| *order).max();
+        let last =
+            in_flight.iter().filter(|(_, in_flight)| in_flight.delivery.is_some()).map(|(order, _)| *order).max();
         let taken: HashSet<u16> = in_flight.iter().map(|(_, in_flight)| in_flight.handle).collect();
         let mut free = (1..=u16::MAX).filter(|handle| !taken.contains(handle));
         let key = self.engine.clients[client.index()].queue;

@@ -55,12 +55,8 @@ impl Engine {
         client.recorded.remove(&handle);
         let ticket = if client.is_durable {
             let id = client.id;
-            let record = OutgoingRecord {
-                queue: at.queue_id,
-                sequence: entry.sequence,
-                order: entry.sequence,
-                released: true,
-            };
+            let record =
+                OutgoingRecord { queue: at.queue_id, sequence: entry.sequence, order: entry.sequence, released: true };
             self.open.write(|batch| batch.put_record(&Key::outgoing(id, handle), &record))
         } else {
             Ticket::NONE

@@ -25,7 +25,8 @@ impl Engine {
         let mut results = Vec::with_capacity(subscriptions.len());
         let mut is_changed = false;
         for subscription in &subscriptions {
-            let result = self.check_consume(key, &subscription.name).and_then(|()| self.check_room(client, subscription));
+            let result =
+                self.check_consume(key, &subscription.name).and_then(|()| self.check_room(client, subscription));
             is_changed |= result.is_ok();
             results.push(result.map(|()| self.add_subscription(client, subscription)));
         }
@@ -123,9 +124,10 @@ impl Engine {
             return Some(self.group_queue(name));
         }
         if let Some((address, queue)) = name.pattern.split_once("::") {
-            let is_there = self.options.addresses.iter().any(|declared| {
-                &*declared.name == address && declared.queues.iter().any(|(name, _)| &**name == queue)
-            });
+            let is_there =
+                self.options.addresses.iter().any(|declared| {
+                    &*declared.name == address && declared.queues.iter().any(|(name, _)| &**name == queue)
+                });
             let shared = SharedName { group: None, name: queue.into() };
             return is_there.then(|| self.shared.get(&shared).copied()).flatten();
         }
@@ -161,7 +163,13 @@ impl Engine {
     }
 
     /// A queue of a declared address, made if it is not there.
-    pub(super) fn declared_queue(&mut self, address: &Rc<str>, name: &Rc<str>, durable: bool, anycast: bool) -> QueueKey {
+    pub(super) fn declared_queue(
+        &mut self,
+        address: &Rc<str>,
+        name: &Rc<str>,
+        durable: bool,
+        anycast: bool,
+    ) -> QueueKey {
         let shared = SharedName { group: None, name: name.clone() };
         if let Some(queue) = self.shared.get(&shared) {
             return *queue;

@@ -78,7 +78,9 @@ impl Script {
 
     fn unread(&mut self, seat: Seat, heard: &[Heard]) {
         assert!(heard.iter().all(|heard| matches!(heard, Heard::Publish(_))), "{heard:?}");
-        for letter in heard.iter().filter_map(|heard| if let Heard::Publish(letter) = heard { Some(letter) } else { None }) {
+        for letter in
+            heard.iter().filter_map(|heard| if let Heard::Publish(letter) = heard { Some(letter) } else { None })
+        {
             self.node.put_back(seat.link, &letter.encode(seat.version));
         }
     }

@@ -8,8 +8,8 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use super::reactor::Reactor;
 use super::connection;
+use super::reactor::Reactor;
 use crate::engine::Peer;
 use crate::protocol::Session;
 
@@ -97,8 +97,7 @@ impl Listener {
     pub async fn open(acceptor: Acceptor, total: &Rc<Total>) -> io::Result<Vec<Self>> {
         let acceptor = Rc::new(acceptor);
         let connections: Rc<Cell<u64>> = Rc::default();
-        let mut addresses: Vec<_> =
-            tokio::net::lookup_host((acceptor.host.as_str(), acceptor.port)).await?.collect();
+        let mut addresses: Vec<_> = tokio::net::lookup_host((acceptor.host.as_str(), acceptor.port)).await?.collect();
         addresses.sort();
         addresses.dedup();
         if addresses.is_empty() {

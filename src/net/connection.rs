@@ -153,17 +153,18 @@ fn poll(
 ) -> Poll<Woken> {
     link.remember(cx.waker());
     if link.has_room_to_wait_for()
-        && let Some(write) = link.write_half() {
-            while let Poll::Ready(ready) = write.as_ref().poll_write_ready(cx) {
-                if ready.is_err() {
-                    return Poll::Ready(Woken::Ended);
-                }
-                reactor.write_again(key);
-                if !link.has_room_to_wait_for() {
-                    break;
-                }
+        && let Some(write) = link.write_half()
+    {
+        while let Poll::Ready(ready) = write.as_ref().poll_write_ready(cx) {
+            if ready.is_err() {
+                return Poll::Ready(Woken::Ended);
+            }
+            reactor.write_again(key);
+            if !link.has_room_to_wait_for() {
+                break;
             }
         }
+    }
     if link.is_finished() {
         return Poll::Ready(Woken::Ended);
     }

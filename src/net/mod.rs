@@ -4,8 +4,8 @@
 mod acceptor;
 mod authentication;
 mod clock;
-mod control;
 mod connection;
+mod control;
 mod prefixed;
 mod reactor;
 mod websocket;

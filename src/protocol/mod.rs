@@ -78,14 +78,32 @@ pub enum Request<'a> {
     Authenticate(Box<Authenticate>),
     Open(Box<Open>),
     Publish(Publish<'a>),
-    Subscribe { token: Token, subscriptions: Vec<Subscription> },
-    Unsubscribe { token: Token, subscriptions: Vec<SubscriptionName> },
+    Subscribe {
+        token: Token,
+        subscriptions: Vec<Subscription>,
+    },
+    Unsubscribe {
+        token: Token,
+        subscriptions: Vec<SubscriptionName>,
+    },
     /// A delivery's fate; `token` waits for [`Event::Settled`].
-    Settle { delivery: DeliveryRef, handle: u16, outcome: Outcome, token: Option<Token> },
+    Settle {
+        delivery: DeliveryRef,
+        handle: u16,
+        outcome: Outcome,
+        token: Option<Token>,
+    },
     /// The sender will not repeat the exactly-once message of this number, which may not be known.
-    Release { handle: u16, known: bool, token: Token },
+    Release {
+        handle: u16,
+        known: bool,
+        token: Token,
+    },
     /// An orderly end, perhaps with another expiry, perhaps asking for the will all the same.
-    Close { expiry: Option<Expiry>, will: bool },
+    Close {
+        expiry: Option<Expiry>,
+        will: bool,
+    },
 }
 
 /// Who a client says it is.
@@ -232,22 +250,49 @@ pub enum Event {
     /// Let in, perhaps under another client id.
     Authenticated(Result<Option<String>, Denial>),
     /// Exactly-once messages received and not released, with what their acknowledgement waits for.
-    Opened { present: bool, received: Vec<(u16, Ticket)>, ticket: Ticket },
+    Opened {
+        present: bool,
+        received: Vec<(u16, Ticket)>,
+        ticket: Ticket,
+    },
     /// The state asked for is not to be had.
     NotOpened(Denial),
     /// Whether any subscription matched, or why it was refused.
-    Published { token: Token, result: Result<bool, Refusal>, ticket: Ticket },
-    Subscribed { token: Token, results: Vec<Result<Guarantee, Refusal>>, ticket: Ticket },
+    Published {
+        token: Token,
+        result: Result<bool, Refusal>,
+        ticket: Ticket,
+    },
+    Subscribed {
+        token: Token,
+        results: Vec<Result<Guarantee, Refusal>>,
+        ticket: Ticket,
+    },
     /// Whether each subscription had existed.
-    Unsubscribed { token: Token, results: Vec<bool>, ticket: Ticket },
-    Settled { token: Token, ticket: Ticket },
-    Released { token: Token, ticket: Ticket },
+    Unsubscribed {
+        token: Token,
+        results: Vec<bool>,
+        ticket: Ticket,
+    },
+    Settled {
+        token: Token,
+        ticket: Ticket,
+    },
+    Released {
+        token: Token,
+        ticket: Ticket,
+    },
     /// What this token waited for needs no disk any more.
-    Elided { token: Token },
+    Elided {
+        token: Token,
+    },
     /// More is durable.
     Committed,
     /// An exactly-once delivery that the client has received, in an earlier connection.
-    Resume { handle: u16, ticket: Ticket },
+    Resume {
+        handle: u16,
+        ticket: Ticket,
+    },
     Close(Closing),
 }
 

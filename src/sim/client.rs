@@ -122,14 +122,23 @@ impl Client {
 
     /// Whether nothing is owed to it or by it.
     pub fn is_idle(&self) -> bool {
-        self.is_open && self.outgoing.is_empty() && self.replies.is_empty() && self.asked.is_empty()
+        self.is_open
+            && self.outgoing.is_empty()
+            && self.replies.is_empty()
+            && self.asked.is_empty()
             && self.incoming.is_empty()
     }
 
     /// What it waits for, for the report.
     pub fn waits_for(&self) -> String {
-        format!("client {}: outgoing {:?}, asked {:?}, incoming {:?}, open {}", self.number, self.outgoing,
-            self.asked, self.incoming.keys(), self.is_open)
+        format!(
+            "client {}: outgoing {:?}, asked {:?}, incoming {:?}, open {}",
+            self.number,
+            self.outgoing,
+            self.asked,
+            self.incoming.keys(),
+            self.is_open
+        )
     }
 
     /// Connects; what is left of an earlier connection is taken over by the broker.
@@ -359,7 +368,8 @@ impl Client {
     }
 
     fn unsuback(&mut self, oracle: &mut Oracle, id: u16) {
-        let (Some(Asked::Unsubscribe(filter, request)), Belief::Held(epoch)) = (self.asked.remove(&id), self.belief) else {
+        let (Some(Asked::Unsubscribe(filter, request)), Belief::Held(epoch)) = (self.asked.remove(&id), self.belief)
+        else {
             return oracle.fail(format!("client {}: UNSUBACK {id} for nothing", self.number));
         };
         oracle.unsubscribed(epoch, &filter, request);

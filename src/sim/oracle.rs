@@ -215,8 +215,7 @@ impl Oracle {
         match options.retain_handling {
             0 => known.retained_since = Some(step),
             1 if is_new => known.retained_since = Some(step),
-            1 if known.since.is_some() => {}
-            // It may be taken for new, or not.
+            // [MQTT-3.3.1-10] [MQTT-3.3.1-11] What an earlier one began may end here.
             _ => known.retained_since = None,
         }
         (known.qos, known.no_local, known.unsubscribing, known.ended) = (qos, no_local, false, None);
@@ -396,7 +395,10 @@ impl Oracle {
             for (topic, owed) in owed {
                 let came = epoch.empty.get(topic).copied().unwrap_or_default();
                 if came < owed {
-                    missing.push(format!("O1: {came} of {owed} empty messages of {topic} reached client {}", epoch.client));
+                    missing.push(format!(
+                        "O1: {came} of {owed} empty messages of {topic} reached client {}",
+                        epoch.client
+                    ));
                 }
             }
         }
@@ -441,12 +443,14 @@ impl Oracle {
         for share in shares {
             let members: Vec<_> =
                 self.epochs.iter().enumerate().filter(|(_, epoch)| epoch.filters.contains_key(share)).collect();
-            let is_owed = members.iter().any(|(id, epoch)| {
-                epoch.ended.is_none() && epoch.is_durable && self.covers(*id, sent, 1)
-            });
+            let is_owed = members
+                .iter()
+                .any(|(id, epoch)| epoch.ended.is_none() && epoch.is_durable && self.covers(*id, sent, 1));
             // What was one member's under QoS 2 ends with it.
             let may_be_lost = sent.qos == 2
-                && members.iter().any(|(_, epoch)| epoch.ended.is_some() && epoch.gone.is_none_or(|gone| gone >= sent.first_sent));
+                && members
+                    .iter()
+                    .any(|(_, epoch)| epoch.ended.is_some() && epoch.gone.is_none_or(|gone| gone >= sent.first_sent));
             let may_be_large = is_large(number, sent) && members.iter().any(|(_, epoch)| epoch.is_small);
             if is_owed && !may_be_lost && !may_be_large {
                 *obligations += 1;
@@ -466,12 +470,8 @@ impl Oracle {
 
     /// O5: the retained value of a topic is the last acknowledged or a later one.
     pub fn check_retained(&mut self, topic: &str, found: Option<usize>) {
-        let retained: Vec<_> = self
-            .publications
-            .iter()
-            .enumerate()
-            .filter(|(_, sent)| sent.retain && sent.topic == topic)
-            .collect();
+        let retained: Vec<_> =
+            self.publications.iter().enumerate().filter(|(_, sent)| sent.retain && sent.topic == topic).collect();
         let is_superseded = |sent: &Publication| {
             retained.iter().any(|(_, later)| later.acked.is_some() && later.first_sent > sent.last_sent)
         };

@@ -1,7 +1,8 @@
 //! Packets as a client sees them: what it hears, owned, and what it says, encoded.
 
 use crate::protocol::mqtt::codec::{
-    self, Ack, AckKind, Connect, Disconnect, Packet, Properties, Property, Publish, QoS, SubscribeOptions, Version, Will,
+    self, Ack, AckKind, Connect, Disconnect, Packet, Properties, Property, Publish, QoS, SubscribeOptions, Version,
+    Will,
 };
 use crate::protocol::mqtt::fault::ReasonCode;
 
@@ -89,16 +90,19 @@ impl Hello {
             retain: will.retain,
             properties: Properties::from_encoded_unchecked(&will_properties),
         });
-        encode(self.version, &Packet::Connect(Connect {
-            version: self.version,
-            clean_start: self.clean,
-            keep_alive: self.keep_alive,
-            client_id: &self.id,
-            username: None,
-            password: None,
-            will,
-            properties: Properties::from_encoded_unchecked(&properties),
-        }))
+        encode(
+            self.version,
+            &Packet::Connect(Connect {
+                version: self.version,
+                clean_start: self.clean,
+                keep_alive: self.keep_alive,
+                client_id: &self.id,
+                username: None,
+                password: None,
+                will,
+                properties: Properties::from_encoded_unchecked(&properties),
+            }),
+        )
     }
 }
 
@@ -121,15 +125,18 @@ impl Letter {
         if let Some(seconds) = self.expiry_s {
             Property::MessageExpiry(seconds).encode(&mut properties);
         }
-        encode(version, &Packet::Publish(Publish {
-            dup: self.dup,
-            qos: qos(self.qos),
-            retain: self.retain,
-            topic: &self.topic,
-            packet_id: self.id,
-            properties: Properties::from_encoded_unchecked(&properties),
-            payload: &self.payload,
-        }))
+        encode(
+            version,
+            &Packet::Publish(Publish {
+                dup: self.dup,
+                qos: qos(self.qos),
+                retain: self.retain,
+                topic: &self.topic,
+                packet_id: self.id,
+                properties: Properties::from_encoded_unchecked(&properties),
+                payload: &self.payload,
+            }),
+        )
     }
 }
 

@@ -45,7 +45,12 @@ fn whatever_the_schedule_the_invariants_hold() {
     }
     println!("{} crashes, {} deliveries, {} obligations", total.crashes, total.deliveries, total.obligations);
     let from = total.trace.len().saturating_sub(tail());
-    assert!(total.violations.is_empty(), "{} seeds failed; the last:\n{}", total.violations.len(), total.trace[from..].join("\n"));
+    assert!(
+        total.violations.is_empty(),
+        "{} seeds failed; the last:\n{}",
+        total.violations.len(),
+        total.trace[from..].join("\n")
+    );
 }
 
 #[test]

@@ -129,7 +129,11 @@ impl World {
     }
 
     fn pass(&mut self) {
-        let ms = if self.random.chance(6) { self.random.pick(&[4_000, 12_000, 31_000]) } else { self.random.pick(&[1, 1, 2, 7]) };
+        let ms = if self.random.chance(6) {
+            self.random.pick(&[4_000, 12_000, 31_000])
+        } else {
+            self.random.pick(&[1, 1, 2, 7])
+        };
         self.note(|| format!("{ms} ms go by"));
         self.node.pass(ms);
     }
@@ -224,7 +228,8 @@ impl World {
             SHARES[number % SHARES.len()]
         } else {
             options.no_local = self.clients[number].version == Version::V5 && self.random.chance(15);
-            options.retain_handling = if self.clients[number].version == Version::V5 { self.random.pick(&[0, 1, 2]) } else { 0 };
+            options.retain_handling =
+                if self.clients[number].version == Version::V5 { self.random.pick(&[0, 1, 2]) } else { 0 };
             self.random.pick(&FILTERS)
         };
         self.subscribe_to(number, filter, options);
@@ -312,13 +317,13 @@ impl World {
             }
             self.node.settle();
             let is_idle = self.clients.iter().all(Client::is_idle);
-            let has_output = self.clients.iter().any(|client| client.link.is_some_and(|link| self.node.has_output(link)));
+            let has_output =
+                self.clients.iter().any(|client| client.link.is_some_and(|link| self.node.has_output(link)));
             if is_idle && !has_output || !self.oracle.violations.is_empty() {
                 return;
             }
         }
-        let waiting: Vec<_> =
-            self.clients.iter().filter(|client| !client.is_idle()).map(Client::waits_for).collect();
+        let waiting: Vec<_> = self.clients.iter().filter(|client| !client.is_idle()).map(Client::waits_for).collect();
         self.oracle.fail(format!("stuck: {waiting:?}"));
     }
 

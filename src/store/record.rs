@@ -165,7 +165,8 @@ impl Key {
 
     /// The number behind the kind, and the one behind that.
     pub fn numbers(key: &[u8]) -> (u64, u64) {
-        let number = |from: usize| key.get(from..).and_then(|rest| rest.first_chunk()).map_or(0, |n| u64::from_be_bytes(*n));
+        let number =
+            |from: usize| key.get(from..).and_then(|rest| rest.first_chunk()).map_or(0, |n| u64::from_be_bytes(*n));
         (number(1), number(9))
     }
 }

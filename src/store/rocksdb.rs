@@ -151,7 +151,7 @@ fn open_database(path: &Path) -> Result<DB, JournalError> {
     let mut options = database_options();
     options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     let database = DB::open(&options, path).map_err(|_| storage(error.clone()))?;
-    report_damage(path, &aside, &error.to_string());
+    report_damage(path, &aside, error.as_ref());
     Ok(database)
 }
 

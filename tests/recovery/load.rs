@@ -227,20 +227,22 @@ impl Churner {
             self.complaints.push("churner: the session is lost".into());
         }
         self.check(&mut client)?;
-        while goal == Goal::Crash {
-            if self.random.below(20) == 0 {
-                client = self.begin_anew(address)?;
+        if goal == Goal::Crash {
+            loop {
+                if self.random.below(20) == 0 {
+                    client = self.begin_anew(address)?;
+                }
+                let at = self.random.below(self.filters.len() as u64) as usize;
+                let wish = self.random.below(2) == 0;
+                self.filters[at] = None;
+                match wish {
+                    true => client.send_subscribe(9, &format!("churn/{at}"), QoS::AtLeastOnce)?,
+                    false => client.send_unsubscribe(9, &format!("churn/{at}"))?,
+                }
+                client.wait(|incoming| matches!(incoming, Incoming::SubAck(9, _) | Incoming::UnsubAck(9, _)))?;
+                self.filters[at] = Some(wish);
+                self.must_be_present |= wish;
             }
-            let at = self.random.below(self.filters.len() as u64) as usize;
-            let wish = self.random.below(2) == 0;
-            self.filters[at] = None;
-            match wish {
-                true => client.send_subscribe(9, &format!("churn/{at}"), QoS::AtLeastOnce)?,
-                false => client.send_unsubscribe(9, &format!("churn/{at}"))?,
-            }
-            client.wait(|incoming| matches!(incoming, Incoming::SubAck(9, _) | Incoming::UnsubAck(9, _)))?;
-            self.filters[at] = Some(wish);
-            self.must_be_present |= wish;
         }
         client.disconnect();
         Ok(())

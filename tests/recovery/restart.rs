@@ -82,7 +82,7 @@ fn numbered(id: u16) -> Message {
     let filling = if id % 50 == 7 { 100_000 } else { usize::from(id) };
     let payload = [id.to_be_bytes().to_vec(), vec![id as u8; filling]].concat();
     let topic = format!("a/{}", id % 7);
-    if id % 3 == 0 {
+    if id.is_multiple_of(3) {
         Message::exactly_once(&topic, payload, id + 1)
     } else {
         Message::at_least_once(&topic, payload, id + 1)
@@ -239,7 +239,8 @@ fn sessions_end_while_the_broker_is_away() {
     bench.open(&brief).subscribe("topic", QoS::AtLeastOnce);
     bench.client("long").subscribe("topic", QoS::AtLeastOnce);
     bench.settle();
-    let _connected = bench.open(&connected).subscribe("topic", QoS::AtLeastOnce);
+    let mut holder = bench.open(&connected);
+    holder.subscribe("topic", QoS::AtLeastOnce);
     bench.client("publisher").deliver(&Message::at_least_once("topic", "payload", 1));
     let killed = Instant::now();
     bench.kill();

@@ -103,8 +103,7 @@ fn acknowledgements_leave_in_the_order_of_their_packets() {
     script.send(publisher, &subscribe(publisher.version, 4, &[("u", wish(0))]));
     assert_eq!(script.hears(publisher), []);
     script.node.settle();
-    let expected =
-        [Heard::PubRec(1, 0), Heard::PubAck(2, 0x10), Heard::PubAck(3, 0), Heard::SubAck(4, vec![0])];
+    let expected = [Heard::PubRec(1, 0), Heard::PubAck(2, 0x10), Heard::PubAck(3, 0), Heard::SubAck(4, vec![0])];
     assert_eq!(script.hears(publisher), expected);
 }
 

@@ -3,7 +3,7 @@
 use super::{Script, lasting, limits, options, passing};
 use crate::engine::Options;
 use crate::protocol::mqtt::codec::{AckKind, Version};
-use crate::sim::packet::{Hello, Heard, Letter, disconnect, subscribe, unsubscribe, wish};
+use crate::sim::packet::{Heard, Hello, Letter, disconnect, subscribe, unsubscribe, wish};
 
 #[test]
 fn a_repeated_publish_of_qos_2_waits_for_the_first() {

@@ -1,7 +1,7 @@
 //! PUBLISH properties to the core's and back.
 
-use crate::core::message::{Guarantee, Message, Properties as Core};
 use crate::core::id::Time;
+use crate::core::message::{Guarantee, Message, Properties as Core};
 use crate::protocol::mqtt::codec::{Properties, Property, QoS};
 
 /// What a PUBLISH's or will's properties say, apart.

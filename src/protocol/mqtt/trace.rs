@@ -135,7 +135,10 @@ fn publish(line: &mut String, packet: &Publish<'_>, length: usize) {
 }
 
 fn remaining(length: usize) -> usize {
-    (1..=4).map(|bytes| length.saturating_sub(1 + bytes)).find(|rest| *rest < 1 << (7 * (length - rest - 1))).unwrap_or(0)
+    (1..=4)
+        .map(|bytes| length.saturating_sub(1 + bytes))
+        .find(|rest| *rest < 1 << (7 * (length - rest - 1)))
+        .unwrap_or(0)
 }
 
 fn ack(line: &mut String, name: &str, packet: &Ack<'_>) {

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use super::{KeepAlive, MqttSession, Stage};
 use super::inbound::is_reserved;
 use super::owed::Item;
+use super::{KeepAlive, MqttSession, Stage};
 use crate::core::id::Ticket;
 use crate::core::message::Posting;
 use crate::protocol::mqtt::codec::{ConnAck, Connect, Properties, Property, Version, topic_is_valid};

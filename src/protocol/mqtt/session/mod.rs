@@ -169,7 +169,7 @@ impl MqttSession {
             }
             Packet::Disconnect(packet) => self.disconnect(&packet).map(Some),
             Packet::Connect(_) => Err(Fault::protocol("MQTT-3.1.0-2")), // [MQTT-3.1.0-2]
-            Packet::Auth(_) => Err(Fault::protocol("MQTT-4.12.0-6")), // [MQTT-4.12.0-6] no method was agreed on
+            Packet::Auth(_) => Err(Fault::protocol("MQTT-4.12.0-6")),   // [MQTT-4.12.0-6] no method was agreed on
             Packet::ConnAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_) | Packet::PingResp => {
                 debug_assert!(!frame.is_empty());
                 Err(Fault::protocol("MQTT-4.13.1-1"))

@@ -170,9 +170,7 @@ impl Outbound {
         let retain = delivery.retained || delivery.grant.keep_retain && message.retain;
         let dup = delivery.redelivered && qos > QoS::AtMostOnce; // [MQTT-3.3.1-1] [MQTT-3.3.1-2]
         let out = cx.out.buffer();
-        publish::encode_head(
-            out, version, dup, qos, retain, sent_topic, id, &fanout.own, properties, payload.len(),
-        );
+        publish::encode_head(out, version, dup, qos, retain, sent_topic, id, &fanout.own, properties, payload.len());
         cx.out.push(payload);
         Delivered::Sent
     }
