@@ -2,6 +2,7 @@
 //! that do what the standard asks, and a clock that a schedule moves. A seed decides the schedule; whatever it is, the
 //! invariants of the [`oracle`] hold.
 
+mod check;
 mod client;
 pub mod node;
 mod oracle;

@@ -44,8 +44,9 @@ pub struct Filter {
     pub ended: Option<Step>,
     /// At some time it did not leave out the client's own messages.
     pub ever_local: bool,
-    /// When it last asked for retained values.
-    retained_since: Option<Step>,
+    /// When the request that is known to have come asked for retained values, and when the latest did.
+    pub(super) retained_since: Option<Step>,
+    wish: Option<Step>,
     /// Tells the latest request from earlier ones.
     request: usize,
 }
@@ -71,11 +72,11 @@ pub struct Epoch {
     newest: BTreeMap<(usize, String, u8, u8), usize>,
     pub ended: Option<Step>,
     /// When the broker surely knew that it had ended.
-    gone: Option<Step>,
+    pub(super) gone: Option<Step>,
     /// Messages without a payload, by topic: they cannot be told apart.
-    empty: BTreeMap<String, usize>,
+    pub(super) empty: BTreeMap<String, usize>,
     /// Retained copies that came.
-    retained: BTreeSet<usize>,
+    pub(super) retained: BTreeSet<usize>,
     /// Its client would not take large packets at some time.
     pub is_small: bool,
 }
@@ -103,7 +104,7 @@ pub fn payload(number: usize, topic: &str) -> Vec<u8> {
 }
 
 /// Whether a client that takes no more than [`PACKET_MAX`] may not take the message.
-fn is_large(number: usize, sent: &Publication) -> bool {
+pub(super) fn is_large(number: usize, sent: &Publication) -> bool {
     payload(number, &sent.topic).len() > PACKET_MAX - 20
 }
 
@@ -175,8 +176,8 @@ impl Oracle {
             newest: BTreeMap::new(),
             ended: None,
             gone: None,
-            empty: BTreeMap::new(),
-            retained: BTreeSet::new(),
+            pub(super) empty: BTreeMap::new(),
+            pub(super) retained: BTreeSet::new(),
             is_small: false,
         });
         self.epochs.len() - 1
@@ -206,18 +207,17 @@ impl Oracle {
             ended: None,
             ever_local: false,
             retained_since: None,
+            wish: None,
             request: 0,
         });
         if known.qos.min(1) != qos.min(1) || known.no_local != no_local || known.unsubscribing {
             known.since = None;
         }
         known.ever_local |= !no_local;
-        match options.retain_handling {
-            0 => known.retained_since = Some(step),
-            1 if is_new => known.retained_since = Some(step),
-            // [MQTT-3.3.1-10] [MQTT-3.3.1-11] What an earlier one began may end here.
-            _ => known.retained_since = None,
-        }
+        // [MQTT-3.3.1-10] [MQTT-3.3.1-11] What an earlier request began may end with this one.
+        known.retained_since = None;
+        let is_wanted = options.retain_handling == 0 || options.retain_handling == 1 && is_new;
+        known.wish = is_wanted.then_some(step);
         (known.qos, known.no_local, known.unsubscribing, known.ended) = (qos, no_local, false, None);
         known.request += 1;
         known.request
@@ -228,6 +228,7 @@ impl Oracle {
         let step = self.step;
         if let Some(known) = self.epochs[epoch].filters.get_mut(filter).filter(|known| known.request == request) {
             known.since.get_or_insert(step);
+            known.retained_since = known.wish;
         }
     }
 
@@ -338,7 +339,7 @@ impl Oracle {
     }
 
     /// Whether a session is sure to be subscribed, with at least this QoS, since before the message was sent.
-    fn covers(&self, id: EpochId, sent: &Publication, qos: u8) -> bool {
+    pub(super) fn covers(&self, id: EpochId, sent: &Publication, qos: u8) -> bool {
         let epoch = &self.epochs[id];
         epoch.filters.iter().any(|(filter, known)| {
             known.since.is_some_and(|since| since < sent.first_sent)
@@ -347,149 +348,6 @@ impl Oracle {
                 && (!known.no_local || sent.publisher != epoch.client)
                 && matches(filter, &sent.topic)
         })
-    }
-
-    /// O1 and the other half of O2, once nothing is under way any more.
-    pub fn check_delivered(&mut self) {
-        let mut missing = Vec::new();
-        let mut obligations = 0;
-        for (number, sent) in self.publications.iter().enumerate() {
-            if sent.acked.is_none() || sent.qos == 0 || sent.is_clear {
-                continue;
-            }
-            if sent.topic.starts_with("s/") {
-                missing.extend(self.missing_of_groups(number, sent, &mut obligations));
-                continue;
-            }
-            for (id, epoch) in self.epochs.iter().enumerate() {
-                let is_too_large = epoch.is_small && is_large(number, sent);
-                if epoch.ended.is_none() && !is_too_large && self.covers(id, sent, 1) {
-                    obligations += 1;
-                    if !epoch.arrivals.contains_key(&number) {
-                        missing.push(format!(
-                            "O1: message {number} (QoS {}) of {} from client {}, sent at {}, acknowledged at {:?}, \
-                             never reached client {}",
-                            sent.qos, sent.topic, sent.publisher, sent.first_sent, sent.acked, epoch.client
-                        ));
-                    }
-                }
-            }
-        }
-        missing.extend(self.missing_clears());
-        missing.extend(self.missing_retained(&mut obligations));
-        self.obligations += obligations;
-        for what in missing {
-            self.fail(what);
-        }
-    }
-
-    /// O1 for messages without a payload: at least as many arrive as were acknowledged.
-    fn missing_clears(&self) -> Vec<String> {
-        let mut missing = Vec::new();
-        for (id, epoch) in self.epochs.iter().enumerate().filter(|(_, epoch)| epoch.ended.is_none()) {
-            let mut owed: BTreeMap<&str, usize> = BTreeMap::new();
-            let clears = self.publications.iter().filter(|sent| sent.is_clear && sent.acked.is_some() && sent.qos > 0);
-            for sent in clears.filter(|sent| self.covers(id, sent, 1)) {
-                *owed.entry(&sent.topic).or_default() += 1;
-            }
-            for (topic, owed) in owed {
-                let came = epoch.empty.get(topic).copied().unwrap_or_default();
-                if came < owed {
-                    missing.push(format!(
-                        "O1: {came} of {owed} empty messages of {topic} reached client {}",
-                        epoch.client
-                    ));
-                }
-            }
-        }
-        missing
-    }
-
-    /// A subscription gets the value that was retained before it was made, and not touched since.
-    fn missing_retained(&self, obligations: &mut usize) -> Vec<String> {
-        let mut missing = Vec::new();
-        for (number, sent) in self.publications.iter().enumerate() {
-            let is_touched = |(other, later): (usize, &Publication)| {
-                other != number && later.retain && later.topic == sent.topic && later.last_sent >= sent.first_sent
-            };
-            let is_value = sent.retain && !sent.is_clear && sent.qos > 0;
-            if !is_value || self.publications.iter().enumerate().any(is_touched) {
-                continue;
-            }
-            for epoch in self.epochs.iter().filter(|epoch| epoch.ended.is_none()) {
-                let is_owed = |(filter, known): (&String, &Filter)| {
-                    known.since.is_some()
-                        && known.qos > 0
-                        && !(known.no_local && sent.publisher == epoch.client)
-                        && known.retained_since.is_some_and(|since| sent.acked.is_some_and(|acked| acked < since))
-                        && matches(filter, &sent.topic)
-                };
-                if epoch.filters.iter().any(is_owed) && !(epoch.is_small && is_large(number, sent)) {
-                    *obligations += 1;
-                    if !epoch.retained.contains(&number) && !epoch.arrivals.contains_key(&number) {
-                        let (client, topic) = (epoch.client, &sent.topic);
-                        missing.push(format!("O5: client {client} never got the retained value {number} of {topic}"));
-                    }
-                }
-            }
-        }
-        missing
-    }
-
-    fn missing_of_groups(&self, number: usize, sent: &Publication, obligations: &mut usize) -> Vec<String> {
-        let mut missing = Vec::new();
-        let matching = self.epochs.iter().flat_map(|epoch| epoch.filters.keys());
-        let shares: BTreeSet<&String> = matching.filter(|filter| matches(filter, &sent.topic)).collect();
-        for share in shares {
-            let members: Vec<_> =
-                self.epochs.iter().enumerate().filter(|(_, epoch)| epoch.filters.contains_key(share)).collect();
-            let is_owed = members
-                .iter()
-                .any(|(id, epoch)| epoch.ended.is_none() && epoch.is_durable && self.covers(*id, sent, 1));
-            // What was one member's under QoS 2 ends with it.
-            let may_be_lost = sent.qos == 2
-                && members
-                    .iter()
-                    .any(|(_, epoch)| epoch.ended.is_some() && epoch.gone.is_none_or(|gone| gone >= sent.first_sent));
-            let may_be_large = is_large(number, sent) && members.iter().any(|(_, epoch)| epoch.is_small);
-            if is_owed && !may_be_lost && !may_be_large {
-                *obligations += 1;
-                if !members.iter().any(|(_, epoch)| epoch.arrivals.contains_key(&number)) {
-                    missing.push(format!("O1: message {number} (QoS {}) never reached anyone of {share}", sent.qos));
-                }
-            }
-            let living = members.iter().filter(|(_, epoch)| epoch.is_durable && epoch.ended.is_none());
-            let copies: usize =
-                living.map(|(_, epoch)| epoch.arrivals.get(&number).map_or(0, |arrival| arrival.exactly)).sum();
-            if copies > 1 {
-                missing.push(format!("O2: QoS 2 message {number} reached {copies} members of {share}"));
-            }
-        }
-        missing
-    }
-
-    /// O5: the retained value of a topic is the last acknowledged or a later one.
-    pub fn check_retained(&mut self, topic: &str, found: Option<usize>) {
-        let retained: Vec<_> =
-            self.publications.iter().enumerate().filter(|(_, sent)| sent.retain && sent.topic == topic).collect();
-        let is_superseded = |sent: &Publication| {
-            retained.iter().any(|(_, later)| later.acked.is_some() && later.first_sent > sent.last_sent)
-        };
-        let is_right = match found {
-            Some(number) => {
-                let sent = &self.publications[number];
-                sent.retain && !sent.is_clear && !is_superseded(sent)
-            }
-            None => {
-                let mut clears = retained.iter().filter(|(_, sent)| sent.is_clear);
-                let was_set = retained.iter().any(|(_, sent)| sent.acked.is_some() && !sent.is_clear);
-                !was_set || clears.any(|(_, clear)| !is_superseded(clear))
-            }
-        };
-        if !is_right {
-            let newest = retained.iter().rev().find(|(_, sent)| sent.acked.is_some()).map(|(number, _)| *number);
-            self.fail(format!("O5: {topic} has the retained value {found:?}, last acknowledged {newest:?}"));
-        }
     }
 }
 

@@ -82,7 +82,7 @@ impl World {
         let settings = move || Options { is_durable: true, settle_ms, seed, ..Options::default() };
         let mut node = Node::new(settings, limits());
         node.is_liar = plan.is_liar;
-        let version = |number: usize| if number % 2 == 0 { Version::V5 } else { Version::V4 };
+        let version = |number: usize| if number.is_multiple_of(2) { Version::V5 } else { Version::V4 };
         let clients = (0..plan.clients).map(|number| Client::new(number, version(number))).collect();
         Self { plan, random, node, clients, oracle: Oracle::default(), crashes: 0 }
     }
@@ -344,10 +344,10 @@ impl World {
         self.node.lose(link);
         let mut found = Vec::new();
         for heard in parse(&mut bytes, Version::V5) {
-            if let Heard::Publish(letter) = heard {
-                if let Some(number) = self.oracle.known(&letter) {
-                    found.push((letter.topic, number));
-                }
+            if let Heard::Publish(letter) = heard
+                && let Some(number) = self.oracle.known(&letter)
+            {
+                found.push((letter.topic, number));
             }
         }
         for topic in TOPICS.iter().filter(|topic| topic.starts_with("t/")) {
