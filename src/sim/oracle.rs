@@ -176,8 +176,8 @@ impl Oracle {
             newest: BTreeMap::new(),
             ended: None,
             gone: None,
-            pub(super) empty: BTreeMap::new(),
-            pub(super) retained: BTreeSet::new(),
+            empty: BTreeMap::new(),
+            retained: BTreeSet::new(),
             is_small: false,
         });
         self.epochs.len() - 1
