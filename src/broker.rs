@@ -120,13 +120,18 @@ fn run_logged(
     let stopped = LocalSet::new().block_on(&runtime, serve);
     // A security manager that does not answer is not waited for.
     runtime.shutdown_background();
-    match stopped? {
-        Stopped::Asked => {
-            tracing::info!("AMQ221002: Message broker stopped, uptime {} s", started.elapsed().as_secs());
-            Ok(())
-        }
-        Stopped::Journal(error) => Err(Failure::JournalWrite(error)),
-    }
+    stopped?;
+    tracing::info!("AMQ221002: Message broker stopped, uptime {} s", started.elapsed().as_secs());
+    Ok(())
+}
+
+/// Ends the process where its journal failed: nothing may be acknowledged any more, and a write that hangs is not waited
+/// for.
+fn fail_stop(failure: &Failure, log: &LogHandle) -> ! {
+    tracing::error!("{failure}");
+    log.flush();
+    eprintln!("{failure}");
+    std::process::exit(failure.exit_code().into())
 }
 
 /// Threads that check passwords, beside the one that serves.
@@ -157,7 +162,7 @@ async fn serve(
     completions: UnboundedReceiver<Completion>,
     log: Arc<LogHandle>,
     started: Instant,
-) -> Result<Stopped, Failure> {
+) -> Result<(), Failure> {
     let stop = stop_signal()?;
     let clock = Clock::start();
     let options = wiring::engine_options(&files.config, journal.is_some())?;
@@ -187,11 +192,14 @@ async fn serve(
     for listener in listeners {
         tokio::task::spawn_local(listener.run(Rc::clone(&reactor)));
     }
-    tokio::task::spawn_local(logging::watch(instance.clone(), log));
+    tokio::task::spawn_local(logging::watch(instance.clone(), log.clone()));
     let stopped = reactor.run(completions, stop).await;
+    if let Stopped::Journal(error) = stopped {
+        fail_stop(&Failure::JournalWrite(error), &log);
+    }
     // It may be gone already; the next start removes it in any case.
     let _ = std::fs::remove_file(&socket);
-    Ok(stopped)
+    Ok(())
 }
 
 async fn open_listeners(config: &Config) -> Result<Vec<Listener>, Failure> {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::connection::ConnectionKey;
 use super::{Engine, STEPS_PER_TICK};
-use crate::core::id::{ConsumerKey, QueueKey, Time};
+use crate::core::id::{ConsumerKey, Time};
 use crate::core::message::Address;
 use crate::store::record::{AliveRecord, Key};
 
@@ -158,30 +158,26 @@ impl Engine {
         }
     }
 
-    /// Looks through some queues, and goes on with the others in the next tick.
+    /// Looks through some queues, and goes on with the others a little later.
     fn scan_expiry(&mut self, from: usize) {
-        let keys: Vec<usize> =
-            self.queues.iter().map(|(place, _)| place).skip_while(|place| *place < from).take(STEPS_PER_TICK).collect();
         let mut budget = STEPS_PER_TICK;
-        let mut next = 0;
-        for place in keys {
-            if budget == 0 {
-                next = place;
-                break;
+        let mut place = from;
+        while place < self.queues.capacity() && budget > 0 {
+            budget -= 1;
+            if let Some(kept) = self.queues.get_mut(place) {
+                let count = kept.queue.waiting().min(budget);
+                budget -= count;
+                let (id, now) = (kept.queue.id, self.now);
+                for entry in kept.queue.remove_waiting(0, count, |entry| entry.is_expired(now)) {
+                    self.counters.expired += 1;
+                    self.discard(id, &entry);
+                }
             }
-            let queue = self.queue(QueueKey::from(place));
-            let count = queue.waiting().min(budget);
-            budget -= count.max(1).min(budget);
-            let (id, now) = (queue.id, self.now);
-            for entry in self.queue(QueueKey::from(place)).remove_waiting(0, count, |entry| entry.is_expired(now)) {
-                self.counters.expired += 1;
-                self.discard(id, &entry);
-            }
-            next = place + 1;
+            place += 1;
         }
-        let is_done = self.queues.iter().map(|(place, _)| place).next_back().is_none_or(|last| last < next);
+        let is_done = place >= self.queues.capacity();
         let period = self.options.expiry_scan_ms.unwrap_or(30_000);
-        let (at, from) = if is_done { (self.now.after(period), 0) } else { (self.now.after(1), next) };
+        let (at, from) = if is_done { (self.now.after(period), 0) } else { (self.now.after(1), place) };
         self.timers.set(at, Timer::ExpiryScan(from));
     }
 }

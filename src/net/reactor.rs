@@ -13,7 +13,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, Sleep};
 
 use super::{Clock, authentication, connection};
-use crate::core::id::Ticket;
+use crate::core::id::{Ticket, Time};
 use crate::engine::{ConnectionKey, Engine, Peer};
 use crate::protocol::Session;
 use crate::security::SecurityManager;
@@ -30,6 +30,11 @@ const UNADMITTED_MAX: usize = 64 * 1024 * 1024;
 
 /// How long the last bytes to clients are waited for at the end.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long one write of the journal may take before it is told, and before the broker gives up.
+const SLOW_MS: u64 = 10_000;
+const STUCK_MS: u64 = 120_000;
+const STUCK: &str = "a write has not come to an end for two minutes";
 
 /// Why the reactor came to its end.
 #[derive(Debug)]
@@ -48,6 +53,8 @@ pub struct Reactor {
     pub(super) buffer: RefCell<Box<[u8]>>,
     pub(super) security: Arc<dyn SecurityManager>,
     pub(super) authenticating: Cell<usize>,
+    /// Since when the journal writes a batch, and whether it was said that this takes long.
+    writing: Cell<Option<(Time, bool)>>,
     /// Bytes read from connections on which nobody is let in yet.
     unadmitted: Cell<usize>,
     wake: Notify,
@@ -142,6 +149,7 @@ impl Reactor {
             buffer: RefCell::new(vec![0; READ_MAX].into()),
             security,
             authenticating: Cell::new(0),
+            writing: Cell::new(None),
             unadmitted: Cell::new(0),
             wake: Notify::new(),
             is_woken: Cell::new(false),
@@ -193,7 +201,7 @@ impl Reactor {
         counts == 0 || self.unadmitted.get() <= UNADMITTED_MAX
     }
 
-    pub(super) fn now(&self) -> crate::core::id::Time {
+    pub(super) fn now(&self) -> Time {
         self.clock.now()
     }
 
@@ -284,6 +292,9 @@ impl Reactor {
             }
             self.is_woken.set(false);
             self.tick();
+            if self.is_stuck() {
+                return Stopped::Journal(STUCK.to_owned());
+            }
             if self.engine.borrow().has_more() {
                 self.wake();
                 tokio::task::yield_now().await;
@@ -293,16 +304,32 @@ impl Reactor {
     }
 
     fn set_alarm(&self, sleep: std::pin::Pin<&mut Sleep>) {
-        let due = self.engine.borrow_mut().next_due();
+        let due = [self.engine.borrow_mut().next_due(), self.writing_is_slow_at()].into_iter().flatten().min();
         let at = due.map_or_else(|| Instant::now() + Duration::from_secs(3600), |due| self.clock.instant(due).into());
         if sleep.deadline() != at {
             sleep.reset(at);
         }
     }
 
+    fn writing_is_slow_at(&self) -> Option<Time> {
+        self.writing.get().map(|(since, is_told)| since.after(if is_told { STUCK_MS } else { SLOW_MS }))
+    }
+
+    /// Whether the journal has given no sign for too long; told once before.
+    fn is_stuck(&self) -> bool {
+        let Some((since, is_told)) = self.writing.get() else { return false };
+        let waited = self.clock.now().since(since);
+        if waited >= SLOW_MS && !is_told {
+            tracing::error!("AMQ222010: the journal has been writing for {} s: is the disk well?", waited / 1000);
+            self.writing.set(Some((since, true)));
+        }
+        waited >= STUCK_MS
+    }
+
     fn complete(&self, completion: Completion) -> Result<(), String> {
         match completion {
             Completion::Committed { ticket, batch } => {
+                self.writing.set(None);
                 self.engine.borrow_mut().committed(self.clock.now(), Ticket(ticket), batch);
                 Ok(())
             }
@@ -341,6 +368,7 @@ impl Reactor {
             }
         }
         if let (Some((ticket, batch)), Some(journal)) = (batch, &mut *self.journal.borrow_mut()) {
+            self.writing.set(Some((self.clock.now(), false)));
             journal.append(ticket.0, batch);
         }
     }
@@ -352,6 +380,9 @@ impl Reactor {
         let patience = Instant::now() + STOP_PATIENCE;
         loop {
             self.tick();
+            if self.is_stuck() {
+                return Stopped::Journal(STUCK.to_owned());
+            }
             if !self.engine.borrow().is_writing() && (self.is_all_written() || Instant::now() > patience) {
                 break;
             }
