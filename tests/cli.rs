@@ -192,12 +192,14 @@ fn without_a_broker_there_is_a_way_to_it() {
 fn configuration_errors_end_with_2_and_name_their_lines() {
     let directory = Directory::new();
     succeed(&directory, "create .");
-    let broken = directory.text("etc/broker.xml").replace("<disk-scan-period>5000<", "<disk-scan-period>soon<");
+    let broken = directory
+        .text("etc/broker.xml")
+        .replace("<mqtt-session-scan-interval>5000<", "<mqtt-session-scan-interval>soon<");
     fs::write(directory.file("etc/broker.xml"), broken).unwrap();
     for arguments in ["run", "check"] {
         let (code, _, err) = call(&directory, arguments);
         assert_eq!(code, 2, "{arguments}: {err}");
-        assert!(err.contains("broker.xml:") && err.contains("disk-scan-period"), "{arguments}: {err}");
+        assert!(err.contains("broker.xml:") && err.contains("mqtt-session-scan-interval"), "{arguments}: {err}");
     }
 }
 

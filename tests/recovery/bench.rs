@@ -1,5 +1,8 @@
 //! A broker to be stopped, killed or cut off, and the same one again on the same data.
 
+use std::thread::sleep;
+use std::time::Duration;
+
 use artemis_rs::protocol::mqtt::codec::QoS;
 
 use super::broker::{Broker, Instance};
@@ -82,6 +85,14 @@ impl Bench {
     #[track_caller]
     pub fn kill(&mut self) {
         self.broker.take().expect("a broker").kill();
+        self.broker = Some(self.instance.start());
+    }
+
+    /// The broker is killed, and the next one starts after a time, where time is what is tested.
+    #[track_caller]
+    pub fn stay_away(&mut self, time: Duration) {
+        self.broker.take().expect("a broker").kill();
+        sleep(time);
         self.broker = Some(self.instance.start());
     }
 

@@ -218,9 +218,7 @@ fn time_goes_on_for_messages_while_the_broker_is_away() {
     let under_way = subscriber.message();
     publisher.deliver(&Message::at_least_once("topic", "brief", 2).expires(1));
     publisher.deliver(&Message::at_least_once("topic", "long", 3).expires(100));
-    let published = Instant::now();
-    bench.kill();
-    wait_until(after(published, 1100));
+    bench.stay_away(Duration::from_millis(1100));
     let mut subscriber = bench.client("subscriber");
     // An exchange that has begun comes to its end, whatever its message's lifetime.
     let again = subscriber.message();
@@ -242,9 +240,7 @@ fn sessions_end_while_the_broker_is_away() {
     let mut holder = bench.open(&connected);
     holder.subscribe("topic", QoS::AtLeastOnce);
     bench.client("publisher").deliver(&Message::at_least_once("topic", "payload", 1));
-    let killed = Instant::now();
-    bench.kill();
-    wait_until(after(killed, 1200));
+    bench.stay_away(Duration::from_millis(1200));
     for login in [brief, connected] {
         let mut client = bench.open(&login);
         assert!(!client.present, "{login:?}");
