@@ -70,7 +70,7 @@ impl Default for Config {
             journal_sync_transactional: true,
             journal_sync_non_transactional: true,
             journal_datasync: true,
-            journal_buffer_timeout_ns: 500_000,
+            journal_buffer_timeout_ns: 3_333_333,
             mqtt_session_scan_interval_ms: 5000,
             message_expiry_scan_period_ms: Some(30_000),
             global_max_size: None,
