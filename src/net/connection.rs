@@ -152,7 +152,7 @@ fn poll(
     cx: &mut Context<'_>,
 ) -> Poll<Woken> {
     link.remember(cx.waker());
-    if link.has_room_to_wait_for()
+    if link.is_blocked()
         && let Some(write) = link.write_half()
     {
         while let Poll::Ready(ready) = write.as_ref().poll_write_ready(cx) {
@@ -160,7 +160,7 @@ fn poll(
                 return Poll::Ready(Woken::Ended);
             }
             reactor.write_again(key);
-            if !link.has_room_to_wait_for() {
+            if !link.is_blocked() {
                 break;
             }
         }

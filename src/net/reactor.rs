@@ -113,7 +113,7 @@ impl Link {
         }
     }
 
-    pub fn has_room_to_wait_for(&self) -> bool {
+    pub fn is_blocked(&self) -> bool {
         self.is_blocked.get()
     }
 
