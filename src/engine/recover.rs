@@ -43,6 +43,8 @@ struct Recovery {
     declared: HashMap<Box<str>, u64>,
     in_flight: HashMap<ConsumerKey, Vec<(u64, InFlight)>>,
     replaying: Vec<(ConsumerKey, SubscriptionName)>,
+    /// Clients that were connected when the broker failed.
+    cut_off: Vec<ConsumerKey>,
     orphans: Vec<Vec<u8>>,
     found: Recovered,
 }
@@ -74,6 +76,7 @@ impl Engine {
             declared: HashMap::new(),
             in_flight: HashMap::new(),
             replaying: Vec::new(),
+            cut_off: Vec::new(),
             orphans: Vec::new(),
             found: Recovered::default(),
         };
@@ -151,7 +154,10 @@ impl Recovery {
             client.owner = record.owner;
             client.role_names = record.roles.iter().map(|role| role.to_string()).collect();
             client.is_durable = true;
-            // A client that was connected has left when the broker was last known to live.
+            // A client that was connected has left when the broker was last known to live, however often it fails again.
+            if record.left.is_none() {
+                self.cut_off.push(consumer);
+            }
             client.left = Some(record.left.map_or(self.alive, Time));
             let queue = client.queue;
             let own = self.engine.queue(queue);
@@ -345,6 +351,9 @@ impl Recovery {
     }
 
     fn finish(mut self) -> (Engine, Recovered) {
+        for client in std::mem::take(&mut self.cut_off) {
+            self.engine.write_client(client);
+        }
         for (client, name) in std::mem::take(&mut self.replaying) {
             self.engine.resume_replay(client, &name);
         }

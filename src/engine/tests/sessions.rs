@@ -35,6 +35,23 @@ fn a_session_lasts_until_its_time_is_over() {
     script.join(&brief);
 }
 
+#[test]
+fn time_away_counts_from_the_first_of_several_crashes() {
+    let mut script = Script::new();
+    let brief = Hello { expiry: 30, ..lasting("s") };
+    script.join(&brief);
+    script.join(&lasting("other"));
+    script.node.settle();
+    script.node.crash();
+    script.rejoin(&lasting("other"));
+    script.node.pass(20_000);
+    script.node.settle();
+    script.node.crash();
+    script.node.pass(15_000);
+    script.node.settle();
+    script.join(&brief);
+}
+
 /// What a watcher hears of a will, after a time.
 fn will_after(client: &Hello, ms: u64, end: impl Fn(&mut Script, super::Seat)) -> Vec<String> {
     let mut script = Script::new();
