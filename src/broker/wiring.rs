@@ -26,10 +26,11 @@ const QUEUED_BYTES_MAX: usize = 1 << 30;
 
 /// What the engine is told.
 pub fn engine_options(config: &Config, is_durable: bool) -> Result<Options, Failure> {
-    let seed = getrandom::u64().map_err(|error| Failure::Runtime(std::io::Error::other(error.to_string())))?;
+    let mut seed = [0; 8];
+    aws_lc_rs::rand::fill(&mut seed).map_err(|error| Failure::Runtime(std::io::Error::other(error)))?;
     Ok(Options {
         syntax: config.wildcards,
-        seed,
+        seed: u64::from_ne_bytes(seed),
         is_durable,
         settle_ms: config.journal_buffer_timeout_ns.div_ceil(1_000_000),
         session_scan_ms: config.mqtt_session_scan_interval_ms.max(1),

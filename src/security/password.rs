@@ -1,9 +1,8 @@
 use std::fmt::{self, Write};
+use std::num::NonZeroU32;
 
-use hmac::Hmac;
-use pbkdf2::pbkdf2;
-use sha1::Sha1;
-use subtle::ConstantTimeEq;
+use aws_lc_rs::error::Unspecified;
+use aws_lc_rs::{constant_time, pbkdf2, rand};
 
 const ITERATIONS: u32 = 1024;
 const ITERATIONS_MAX: u32 = 10_000_000;
@@ -30,9 +29,9 @@ impl HashedPassword {
     ///
     /// # Errors
     /// The operating system has no randomness.
-    pub fn new(password: &[u8]) -> Result<Self, getrandom::Error> {
+    pub fn new(password: &[u8]) -> Result<Self, Unspecified> {
         let mut salt = [0; SALT_BYTES];
-        getrandom::fill(&mut salt)?;
+        rand::fill(&mut salt)?;
         Ok(Self::with(password, &salt, ITERATIONS))
     }
 
@@ -63,7 +62,8 @@ impl HashedPassword {
 
     /// Whether `password` is the one that was hashed; the time taken does not depend on the answer.
     pub fn verify(&self, password: &[u8]) -> bool {
-        derive(password, &self.salt, self.iterations, self.hash.len()).ct_eq(&self.hash).into()
+        let derived = derive(password, &self.salt, self.iterations, self.hash.len());
+        constant_time::verify_slices_are_equal(&derived, &self.hash).is_ok()
     }
 
     /// What a verification costs.
@@ -93,8 +93,8 @@ pub(super) fn spend(password: &[u8], iterations: u32) {
 
 fn derive(password: &[u8], salt: &[u8], iterations: u32, length: usize) -> Vec<u8> {
     let mut hash = vec![0; length];
-    let derived = pbkdf2::<Hmac<Sha1>>(password, salt, iterations.max(1), &mut hash);
-    debug_assert!(derived.is_ok(), "HMAC takes keys of every length");
+    let iterations = NonZeroU32::new(iterations).unwrap_or(NonZeroU32::MIN);
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA1, iterations, salt, password, &mut hash);
     hash
 }
 

@@ -97,7 +97,7 @@ fn accounts(users: &[(String, String)]) -> Result<HashMap<String, Account>, Prop
         return Err(PropertiesError::NoUsers);
     }
     let mut salt = [0; 32];
-    getrandom::fill(&mut salt).map_err(|error| PropertiesError::Randomness(error.to_string()))?;
+    aws_lc_rs::rand::fill(&mut salt).map_err(|error| PropertiesError::Randomness(error.to_string()))?;
     let mut accounts = HashMap::with_capacity(users.len());
     for (user, value) in users {
         let account = Account { password: stored_password(user, value, &salt)?, roles: Vec::new() };
