@@ -35,7 +35,7 @@ fn a_second_broker_on_the_same_data_is_refused() {
     let instance = Instance::new("second");
     let first = instance.start();
     let second = instance.run_to_end();
-    let text = String::from_utf8_lossy(&second.stderr).into_owned() + &String::from_utf8_lossy(&second.stdout);
+    let text = String::from_utf8_lossy(&second.stderr).into_owned() + &*String::from_utf8_lossy(&second.stdout);
     assert_eq!(second.status.code(), Some(1), "{text}");
     assert!(text.contains("data") && text.contains("in use") && text.contains("process"), "{text}");
     let mut client = Client::open(first.address, &Login::durable("client"));

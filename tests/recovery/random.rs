@@ -1,5 +1,7 @@
 //! Chance that can be repeated.
 
+use std::hash::{BuildHasher, RandomState};
+
 /// A generator of pseudo-random numbers (SplitMix64).
 #[derive(Debug, Clone)]
 pub struct Random(u64);
@@ -8,7 +10,7 @@ impl Random {
     /// Begins with the seed in the environment variable RECOVERY_SEED, else with a new one; it is shown when a test fails.
     pub fn new(test: &str) -> Self {
         let given = std::env::var("RECOVERY_SEED").ok().map(|seed| seed.parse().expect("a number"));
-        let seed = given.unwrap_or_else(|| getrandom::u64().expect("random bytes") >> 32);
+        let seed = given.unwrap_or_else(|| RandomState::new().hash_one(test) >> 32);
         println!("{test}: repeat with RECOVERY_SEED={seed}");
         Self(seed)
     }

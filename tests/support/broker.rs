@@ -143,7 +143,7 @@ impl Broker {
         let mut text = String::new();
         loop {
             match self.output.recv_timeout(PATIENCE) {
-                Ok(line) => text = text + &line + "\n",
+                Ok(line) => text = text + line.as_str() + "\n",
                 Err(RecvTimeoutError::Disconnected) => return (self.process.wait().unwrap(), text),
                 Err(RecvTimeoutError::Timeout) => panic!("the broker does not end:\n{text}"),
             }
