@@ -1,12 +1,13 @@
 //! Connections: bytes in, requests handled, and the end.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::{Authentication, Engine, OUTPUT_MAX, UNWRITTEN_MAX, guard};
 use crate::core::id::{ConsumerKey, Time};
 use crate::protocol::output::Output;
 use crate::protocol::{Closing, Context, Denial, Event, Request, Session};
-use crate::security::RoleSet;
+use crate::security::{ClientCertificate, RoleSet};
 
 use super::timer::Timer;
 
@@ -35,6 +36,8 @@ pub struct Peer {
     pub address: String,
     /// Milliseconds within which it has to be let in; 0 is for ever.
     pub handshake_ms: u64,
+    /// What a TLS client has shown of itself.
+    pub certificate: Option<Arc<ClientCertificate>>,
 }
 
 /// A connection and what belongs to it alone.

@@ -162,7 +162,7 @@ impl Listener {
         }
         let place = Place::take([self.connections.clone(), self.total.connections.clone()]);
         let (acceptor, handshake_ms) = (self.acceptor.clone(), self.acceptor.handshake_ms);
-        let peer = Rc::new(Peer { acceptor: acceptor.name.clone(), address: remote, handshake_ms });
+        let peer = Rc::new(Peer { acceptor: acceptor.name.clone(), address: remote, handshake_ms, certificate: None });
         tokio::task::spawn_local(connection::run(reactor.clone(), acceptor, peer, stream, place));
     }
 }

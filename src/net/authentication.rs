@@ -53,6 +53,7 @@ fn request(authentication: &Authentication) -> AuthenticationRequest {
     request.password = asked.password.clone().map(Secret::new);
     request.acceptor = authentication.peer.acceptor.to_string();
     request.remote_address.clone_from(&authentication.peer.address);
+    request.certificate.clone_from(&authentication.peer.certificate);
     request
 }
 

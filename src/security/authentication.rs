@@ -1,6 +1,9 @@
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
+
+use super::ClientCertificate;
 
 /// Decides who may connect. The seam for custom authentication; also the place where client ids are rewritten.
 #[async_trait]
@@ -30,8 +33,8 @@ pub struct AuthenticationRequest {
     pub acceptor: String,
     /// The peer, as `address:port`.
     pub remote_address: String,
-    /// Distinguished name of the verified client certificate.
-    pub certificate_subject: Option<String>,
+    /// The verified certificate of a TLS client, if it has shown one.
+    pub certificate: Option<Arc<ClientCertificate>>,
 }
 
 impl AuthenticationRequest {

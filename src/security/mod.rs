@@ -1,6 +1,8 @@
 //! Who a client is and what it may do: authentication, login modules, roles and permissions.
 
 mod authentication;
+mod client_certificate;
+mod distinguished_name;
 mod guest_login;
 mod login_chain;
 mod open;
@@ -10,6 +12,7 @@ mod properties_login;
 mod roles;
 
 pub use self::authentication::{Authenticated, AuthenticationRequest, Denied, Principal, Secret, SecurityManager};
+pub use self::client_certificate::{AlternativeName, ClientCertificate, MalformedCertificate};
 pub use self::guest_login::{GuestLogin, GuestOptions};
 pub use self::login_chain::{Flag, LoginChain, LoginModule, UnknownFlag};
 pub use self::open::OpenSecurity;

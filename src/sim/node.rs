@@ -85,7 +85,7 @@ impl Node {
             completions,
             settings: Rc::new(settings),
             limits: Rc::new(limits),
-            peer: Rc::new(Peer { acceptor: "sim".into(), address: "sim".into(), handshake_ms: 10_000 }),
+            peer: Rc::new(Peer { acceptor: "sim".into(), address: "sim".into(), handshake_ms: 10_000, certificate: None }),
             links: BTreeMap::new(),
             next_link: 0,
             authentications: Vec::new(),
