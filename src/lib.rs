@@ -5,6 +5,7 @@ pub mod cli;
 pub mod config;
 pub mod core;
 pub mod engine;
+pub mod keystore;
 pub mod management;
 pub mod net;
 pub mod protocol;

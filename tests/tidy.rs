@@ -12,7 +12,7 @@ use source::{File, item_end, line_of, words};
 /// Modules by row: each imports from lower rows only.
 const LAYERS: [&[&str]; 7] = [
     &["core"],
-    &["store", "security", "config"],
+    &["store", "security", "config", "keystore"],
     &["protocol"],
     &["engine"],
     &["net", "management"],

@@ -81,7 +81,7 @@ impl<'a> Reader<'a> {
 
     pub fn str(&mut self) -> Result<&'a str, Fault> {
         let bytes = self.binary()?;
-        let text = simdutf8::basic::from_utf8(bytes).map_err(|_| Fault::malformed("MQTT-1.5.4-1"))?; // [MQTT-1.5.4-1]
+        let text = std::str::from_utf8(bytes).map_err(|_| Fault::malformed("MQTT-1.5.4-1"))?; // [MQTT-1.5.4-1]
         if memchr::memchr(0, bytes).is_some() {
             return Err(Fault::malformed("MQTT-1.5.4-2")); // [MQTT-1.5.4-2]
         }

@@ -1,0 +1,47 @@
+use p12_keystore::error::Error;
+use p12_keystore::{Pkcs12Archive, PrivateKeyBag};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+
+use super::error::Problem;
+use super::store::{CertificateEntry, KeyEntry, SealedKey, Store};
+
+/// Reads a PKCS12 store, those of keytool and OpenSSL, modern and legacy.
+///
+/// # Errors
+/// The password is wrong, or the store is damaged or encrypted in a way that is not read.
+pub(super) fn read(bytes: &[u8], password: &str, store: &mut Store) -> Result<(), Problem> {
+    let archive = Pkcs12Archive::from_pkcs12(bytes, password).map_err(problem)?;
+    let certificate = |der: &[u8]| CertificateDer::from(der.to_vec());
+    for (number, key) in archive.keys.iter().enumerate() {
+        let of_key = |id: Option<&[u8]>| id.is_some() && id == local_id(key);
+        let own = archive.certs.iter().filter(|bag| of_key(bag.local_key_id.as_deref()));
+        store.keys.push(KeyEntry {
+            alias: key.friendly_name.clone().unwrap_or_else(|| (number + 1).to_string()),
+            chain: own.map(|bag| certificate(bag.cert.as_der())).collect(),
+            key: SealedKey::Open(PrivatePkcs8KeyDer::from(key.key.as_der().to_vec()).into()),
+        });
+    }
+    for bag in &archive.certs {
+        let alias = bag.friendly_name.clone().unwrap_or_else(|| bag.cert.subject().to_owned());
+        let certificate = certificate(bag.cert.as_der());
+        store.certificates.push(CertificateEntry { alias, certificate, is_trusted: bag.trusted });
+    }
+    Ok(())
+}
+
+fn local_id(key: &PrivateKeyBag) -> Option<&[u8]> {
+    key.local_key_id.as_ref().map(AsRef::as_ref)
+}
+
+fn problem(error: Error) -> Problem {
+    match error {
+        Error::MacError(_) | Error::Pkcs5Error(_) | Error::UnpadError => Problem::StorePassword,
+        Error::UnsupportedEncryptionScheme | Error::UnsupportedMacAlgorithm | Error::UnsupportedContentType => {
+            Problem::foreign(
+                "a PKCS12 store with an encryption",
+                "openssl pkcs12 -legacy -in FILE -nodes -out FILE.pem && openssl pkcs12 -export -in FILE.pem -out FILE.new",
+            )
+        }
+        other => Problem::malformed(other),
+    }
+}
