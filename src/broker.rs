@@ -3,6 +3,7 @@
 mod failure;
 mod files;
 mod logging;
+mod tls;
 mod wiring;
 
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use crate::config::Config;
 use crate::engine::{Engine, guard};
 use crate::management::control;
 use crate::management::log::LogHandle;
+use crate::net::tls::Handshakes;
 use crate::net::{Clock, Listener, Reactor, Stopped, Total};
 use crate::security::SecurityManager;
 use crate::store::{Completion, Journal, Options as JournalOptions, RocksDbJournal};
@@ -181,7 +183,7 @@ async fn serve(
         None => Engine::declared(options, clock.now()),
     };
     let reactor = Reactor::new(engine, journal, security, clock);
-    let listeners = open_listeners(&files.config).await?;
+    let listeners = open_listeners(&files).await?;
     let data = instance.data_of(&files.config);
     std::fs::create_dir_all(&data).map_err(|error| Failure::file(&data, error))?;
     let socket = control::socket_path(&data);
@@ -202,12 +204,17 @@ async fn serve(
     Ok(())
 }
 
-async fn open_listeners(config: &Config) -> Result<Vec<Listener>, Failure> {
+async fn open_listeners(files: &Files) -> Result<Vec<Listener>, Failure> {
     let total = Total::by_open_files();
+    let servers: Vec<_> = files.tls.iter().flatten().cloned().collect();
+    let handshakes =
+        if servers.is_empty() { None } else { Some(Handshakes::start(servers).map_err(Failure::Runtime)?) };
     let mut listeners = Vec::new();
-    for acceptor in &config.acceptors {
+    for (acceptor, server) in files.config.acceptors.iter().zip(&files.tls) {
         let at = format!("{}:{}", acceptor.host, acceptor.port);
-        let opened = Listener::open(wiring::acceptor(acceptor, config.wildcards), &total).await;
+        let tls = acceptor.tls.as_ref().zip(server.clone()).zip(handshakes.clone());
+        let tls = tls.map(|((config, server), handshakes)| wiring::tls(config, server, handshakes));
+        let opened = Listener::open(wiring::acceptor(acceptor, files.config.wildcards, tls), &total).await;
         listeners.extend(opened.map_err(|error| Failure::Listen { acceptor: acceptor.name.clone(), at, error })?);
     }
     Ok(listeners)

@@ -57,7 +57,8 @@ impl World {
             in_flight_maximum: u16::MAX,
             translation: Translation::new(Syntax::default()),
         };
-        let peer = Peer { acceptor: "bench".into(), address: "127.0.0.1:1".into(), handshake_ms: 10_000, certificate: None };
+        let peer =
+            Peer { acceptor: "bench".into(), address: "127.0.0.1:1".into(), handshake_ms: 10_000, ..Peer::default() };
         Self {
             engine: Engine::declared(options, Time(1)),
             store,

@@ -1,28 +1,32 @@
 //! An instance's configuration files.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use super::{Failure, Instance};
+use super::{Failure, Instance, tls};
 use crate::config::log4j2::{self, LogConfig};
 use crate::config::{self, Config};
+use crate::net::tls::ServerTls;
 
 /// What was read before anything is opened.
-#[derive(Debug)]
 pub struct Files {
     pub config: Config,
+    /// For each acceptor; `None` for plain text.
+    pub tls: Vec<Option<Arc<ServerTls>>>,
     pub log: LogConfig,
 }
 
 impl Files {
-    /// Reads `broker.xml` and `log4j2.properties`.
+    /// Reads `broker.xml` with the stores that it names, and `log4j2.properties`.
     ///
     /// # Errors
     /// A file is missing or wrong.
     pub fn load(instance: &Instance) -> Result<Self, Failure> {
         let path = instance.etc().join("broker.xml");
         let lookup = |name: &str| lookup(instance, name);
-        let config = config::load("broker.xml", &read(&path)?, &lookup).map_err(Failure::Config)?;
-        Ok(Self { config, log: load_log(instance)? })
+        let mut config = config::load("broker.xml", &read(&path)?, &lookup).map_err(Failure::Config)?;
+        let tls = tls::load(instance, &mut config).map_err(Failure::Config)?;
+        Ok(Self { config, tls, log: load_log(instance)? })
     }
 }
 

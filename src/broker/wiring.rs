@@ -6,15 +6,16 @@ use std::sync::Arc;
 use super::files::{lookup, read};
 use super::{Failure, Files, Instance};
 use crate::config::login::{self, LoginKind};
-use crate::config::{self, Config, KeepAlive, PermissionType, SessionExpiry, properties};
+use crate::config::{self, CertificateName, Config, KeepAlive, PermissionType, SessionExpiry, properties};
 use crate::core::address::Syntax;
 use crate::core::settings::Hierarchy;
 use crate::engine::{DeclaredAddress, Options, Security};
-use crate::net::Acceptor;
+use crate::net::tls::{Handshakes, ServerTls};
+use crate::net::{Acceptor, Tls};
 use crate::protocol::Expiry;
 use crate::protocol::mqtt::{self, MqttSession, topic::Translation};
 use crate::security::{
-    Flag, GuestLogin, GuestOptions, LoginChain, LoginModule, OpenSecurity, Permission, PropertiesLogin,
+    Flag, GuestLogin, GuestOptions, LoginChain, LoginModule, NameKind, OpenSecurity, Permission, PropertiesLogin,
     PropertiesOptions, RoleTable, SecurityManager, SecuritySetting,
 };
 
@@ -69,7 +70,7 @@ fn permissions(config: &Config) -> Security {
 }
 
 /// What a listening socket is told.
-pub fn acceptor(config: &config::Acceptor, syntax: Syntax) -> Acceptor {
+pub fn acceptor(config: &config::Acceptor, syntax: Syntax, tls: Option<Tls>) -> Acceptor {
     let limits = Rc::new(limits(&config.mqtt, syntax));
     let size = |bytes: Option<usize>| bytes.and_then(|bytes| u32::try_from(bytes).ok());
     Acceptor {
@@ -83,8 +84,19 @@ pub fn acceptor(config: &config::Acceptor, syntax: Syntax) -> Acceptor {
         connections_max: config.connections_allowed,
         handshake_ms: config.handshake_timeout_ms.unwrap_or(0),
         message_max: config.mqtt.maximum_packet_size.map_or(usize::MAX, |bytes| bytes as usize + 5),
+        tls,
         session: Box::new(move || Box::new(MqttSession::new(limits.clone()))),
     }
+}
+
+/// How an acceptor's connections become TLS.
+pub fn tls(config: &config::Tls, server: Arc<ServerTls>, handshakes: Rc<Handshakes>) -> Tls {
+    let kind = |name| match name {
+        CertificateName::Common => NameKind::Common,
+        CertificateName::Alternative => NameKind::Alternative,
+        CertificateName::Distinguished => NameKind::Distinguished,
+    };
+    Tls { server, handshakes, client_id_from: config.client_id_from.map(kind), user_from: config.user_from.map(kind) }
 }
 
 fn limits(config: &config::Mqtt, syntax: Syntax) -> mqtt::Limits {

@@ -3,6 +3,7 @@
 use super::acceptor_keys::{Key, key, names};
 use super::error::{Findings, did_you_mean};
 use super::mqtt::Mqtt;
+use super::tls::{self, Tls};
 use super::units::boolean;
 use super::uri::{Uri, without_query};
 use super::xml::Element;
@@ -40,6 +41,8 @@ pub struct Acceptor {
     pub tcp_send_buffer: Option<usize>,
     pub tcp_receive_buffer: Option<usize>,
     pub mqtt: Mqtt,
+    /// `None` for plain text.
+    pub tls: Option<Tls>,
     /// Where it stands in the file.
     pub line: u32,
 }
@@ -58,6 +61,7 @@ impl Default for Acceptor {
             tcp_send_buffer: None,
             tcp_receive_buffer: None,
             mqtt: Mqtt::default(),
+            tls: None,
             line: 0,
         }
     }
@@ -79,22 +83,24 @@ fn read_one(element: &Element, findings: &mut Findings<'_>) -> Vec<Acceptor> {
         return Vec::new();
     };
     let name = element.attribute("name").unwrap_or(without_query(&element.text));
-    let Some(protocols) = opened(name, element, &uri, findings) else {
+    let Some((protocols, is_tls)) = opened(name, element, &uri, findings) else {
         return Vec::new();
     };
     if element.attribute("lock-coordinator").is_some() {
         findings.no_effect(element, &format!("acceptor {name}: lock-coordinator"));
     }
     let mut acceptor = Acceptor { name: name.into(), protocols, line: element.line, ..Acceptor::default() };
+    acceptor.tls = is_tls.then(Tls::default);
     for (key, value) in &uri.parameters {
         set(&mut acceptor, key, value, element, findings);
     }
+    check_tls(&acceptor, &uri, element, findings);
     let at = |(host, port): &(String, u16)| Acceptor { host: host.clone(), port: *port, ..acceptor.clone() };
     uri.hosts.iter().map(at).collect()
 }
 
-/// The protocols of an acceptor, or nothing and a warning where it stays closed.
-fn opened(name: &str, element: &Element, uri: &Uri, findings: &mut Findings<'_>) -> Option<Vec<Protocol>> {
+/// The protocols of an acceptor and whether it speaks TLS, or nothing and a warning where it stays closed.
+fn opened(name: &str, element: &Element, uri: &Uri, findings: &mut Findings<'_>) -> Option<(Vec<Protocol>, bool)> {
     let closed = |findings: &mut Findings<'_>, why: &str| {
         findings.warn(element, format!("acceptor {name} is not opened: {why}"));
         None
@@ -113,25 +119,18 @@ fn opened(name: &str, element: &Element, uri: &Uri, findings: &mut Findings<'_>)
             return None;
         }
     }
-    if tls {
-        findings.warn_severely(
-            element,
-            format!("acceptor {name} is not opened: TLS (sslEnabled=true) is not supported yet"),
-        );
-        return None;
-    }
     if !start {
         return closed(findings, "autoStart=false");
     }
     let Some(list) = parameter(uri, "protocols").or_else(|| parameter(uri, "protocol")) else {
-        return Some(vec![Protocol::Mqtt]);
+        return Some((vec![Protocol::Mqtt], tls));
     };
     let protocols = known_protocols(list);
     if protocols.is_empty() {
         return closed(findings, &format!("of its protocols ({list}) none is supported yet{}", hints(list)));
     }
     warn_of_protocols(name, list, element, findings);
-    Some(protocols)
+    Some((protocols, tls))
 }
 
 fn parameter<'a>(uri: &'a Uri, name: &str) -> Option<&'a str> {
@@ -175,6 +174,17 @@ fn set(acceptor: &mut Acceptor, name: &str, value: &str, element: &Element, find
         Some(Key::Whole) => Ok(()),
         Some(Key::Set(set)) => set(acceptor, value),
         Some(Key::Mqtt(set)) => set(&mut acceptor.mqtt, value),
+        Some(Key::Tls(set)) => match &mut acceptor.tls {
+            Some(tls) => set(tls, value),
+            None => {
+                let message = format!("{at}: {name} has no effect without sslEnabled=true: it speaks plain text");
+                let warn = if name == "keyStorePath" { Findings::warn_severely } else { Findings::warn };
+                warn(findings, element, message);
+                Ok(())
+            }
+        },
+        Some(Key::Refused(why)) if acceptor.tls.is_some() && value != "false" => Err(why.to_owned()),
+        Some(Key::Refused(_)) => Ok(()),
         Some(Key::Missing(_)) if value == "false" => Ok(()),
         Some(Key::Missing(consequence)) => {
             findings.warn(element, format!("{at}: {name} has no effect: {consequence}"));
@@ -190,4 +200,18 @@ fn set(acceptor: &mut Acceptor, name: &str, value: &str, element: &Element, find
         }
     };
     findings.accept(element, result.map_err(|message| format!("{at}: {name}: {message}")));
+}
+
+fn check_tls(acceptor: &Acceptor, uri: &Uri, element: &Element, findings: &mut Findings<'_>) {
+    let Some(tls) = &acceptor.tls else { return };
+    let at = format!("acceptor {}", acceptor.name);
+    for gap in tls.gaps() {
+        findings.error(element, format!("{at}: {gap}"));
+    }
+    for name in tls.idle() {
+        findings.no_effect(element, &format!("{at}: without needClientAuth=true or wantClientAuth=true {name}"));
+    }
+    for weak in tls::weak_versions(parameter(uri, "enabledProtocols").unwrap_or_default()) {
+        findings.warn(element, format!("{at}: enabledProtocols: {weak} is too weak and is not spoken"));
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::acceptor::Acceptor;
 use super::mqtt;
+use super::tls;
 use super::units::{boolean, number};
 
 /// What a parameter of an acceptor does.
@@ -11,6 +12,9 @@ pub(super) enum Key {
     Whole,
     Set(fn(&mut Acceptor, &str) -> Result<(), String>),
     Mqtt(mqtt::Set),
+    Tls(tls::Set),
+    /// Restricts who gets in over TLS and is not there, so that it must not be written.
+    Refused(&'static str),
     /// Protects or restricts, so that leaving it out is worth more than a word.
     Missing(&'static str),
     NoEffect,
@@ -20,13 +24,15 @@ pub(super) enum Key {
 pub(super) fn key(name: &str) -> Option<Key> {
     let own = KEYS.iter().find(|(known, _)| *known == name).map(|(_, key)| *key);
     let mqtt = || mqtt::KEYS.iter().find(|(known, _)| *known == name).map(|(_, set)| Key::Mqtt(*set));
-    own.or_else(mqtt).or_else(|| NO_EFFECT.contains(&name).then_some(Key::NoEffect))
+    let tls = || tls::KEYS.iter().find(|(known, _)| *known == name).map(|(_, set)| Key::Tls(*set));
+    own.or_else(mqtt).or_else(tls).or_else(|| NO_EFFECT.contains(&name).then_some(Key::NoEffect))
 }
 
 /// All names, for hints.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     let keys = KEYS.iter().map(|(name, _)| *name);
-    keys.chain(mqtt::KEYS.iter().map(|(name, _)| *name)).chain(NO_EFFECT.iter().copied())
+    let tables = mqtt::KEYS.iter().map(|(name, _)| *name).chain(tls::KEYS.iter().map(|(name, _)| *name));
+    keys.chain(tables).chain(NO_EFFECT.iter().copied())
 }
 
 const KEYS: &[(&str, Key)] = &[
@@ -50,6 +56,11 @@ const KEYS: &[(&str, Key)] = &[
         Key::Set(|acceptor, text| handshake(text).map(|value| acceptor.handshake_timeout_ms = value)),
     ),
     ("proxyProtocolEnabled", Key::Missing("clients behind a proxy that sends a PROXY header are refused")),
+    ("verifyHost", Key::Refused("the host names of clients are not compared with their certificates")),
+    ("crcOptions", Key::Refused("revocation is read from crlPath only")),
+    ("ocspResponderURL", Key::Refused("revocation is read from crlPath only")),
+    ("sslContext", Key::Refused("it is for Java; write keyStorePath")),
+    ("trustManagerFactoryPlugin", Key::Refused("it is for Java; write trustStorePath")),
     ("securityDomain", Key::Missing("the domain activemq of login.config decides")),
 ];
 
@@ -69,29 +80,18 @@ const NO_EFFECT: &[&str] = &[
     "connectionTtl",
     "connectionTtlMax",
     "connectionTtlMin",
-    "crcOptions",
-    "crlPath",
     "directDeliver",
     "disableStompServerHeader",
-    "enabledCipherSuites",
-    "enabledProtocols",
     "heartBeatToConnectionTtlModifier",
     "httpEnabled",
     "httpResponseTime",
     "httpServerScanPeriod",
     "httpUpgradeEnabled",
-    "keyPassword",
-    "keyStoreAlias",
-    "keyStorePassword",
-    "keyStorePath",
     "keyStoreProvider",
-    "keyStoreType",
     "maxFrameSize",
     "maxTransfersPerDelivery",
     "multicastPrefix",
-    "needClientAuth",
     "nioRemotingThreads",
-    "ocspResponderURL",
     "pubSubPrefix",
     "quietPeriod",
     "remotingThreads",
@@ -99,10 +99,6 @@ const NO_EFFECT: &[&str] = &[
     "saslLoginConfigScope",
     "saslMechanisms",
     "shutdownTimeout",
-    "sniHost",
-    "sslAutoReload",
-    "sslContext",
-    "sslHandshakeTimeout",
     "sslProvider",
     "stompConsumerCredits",
     "stompConsumerWindowSize",
@@ -111,17 +107,11 @@ const NO_EFFECT: &[&str] = &[
     "stompMinLargeMessageSize",
     "supportAdvisory",
     "suppressInternalManagementObjects",
-    "trustManagerFactoryPlugin",
-    "trustStorePassword",
-    "trustStorePath",
     "trustStoreProvider",
-    "trustStoreType",
     "useEpoll",
     "useInvm",
     "useKQueue",
     "useNio",
-    "verifyHost",
-    "wantClientAuth",
     "webSocketCompressionSupported",
     "webSocketEncoderType",
     "webSocketMaxFramePayloadLength",

@@ -15,6 +15,7 @@ pub mod properties;
 mod security;
 mod substitute;
 pub mod template;
+mod tls;
 mod units;
 mod uri;
 mod wildcards;
@@ -28,6 +29,7 @@ pub use error::{ConfigError, Warning};
 pub use mqtt::{KeepAlive, Mqtt, SessionExpiry};
 pub use security::{PermissionType, SecuritySetting};
 pub use substitute::{Lookup, substitute};
+pub use tls::{CertificateName, ClientAuth, Password, StoreReference, Tls, TlsVersion};
 
 use crate::core::address::Syntax;
 use crate::core::settings::{AddressSettings, Hierarchy};

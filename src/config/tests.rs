@@ -172,8 +172,17 @@ fn acceptors_open_or_say_why_not() {
             Some("acceptor x is not opened: of its protocols (mqtt) none is supported yet (did you mean MQTT?)"),
         ),
         ("tcp://h:1?protocols=AMQP;useEpoll=true", 0, Some("acceptor x is not opened")),
-        ("tcp://h:1?sslEnabled=true;keyStorePath=k", 0, Some("acceptor x is not opened: TLS")),
+        ("tcp://h:1?sslEnabled=true;keyStorePath=k", 1, None),
         ("tcp://h:1?sslEnabled=false", 1, None),
+        (
+            "tcp://h:1?keyStorePath=k",
+            1,
+            Some("keyStorePath has no effect without sslEnabled=true: it speaks plain text"),
+        ),
+        ("tcp://h:1?sslEnabled=true;keyStorePath=k;trustStorePath=t", 1, Some("trustStorePath has no effect")),
+        ("tcp://h:1?sslEnabled=true;keyStorePath=k;enabledProtocols=TLSv1,TLSv1.3", 1, Some("TLSv1 is too weak")),
+        ("tcp://h:1?sslEnabled=true;keyStorePath=k;sslProvider=OPENSSL", 1, Some("sslProvider has no effect")),
+        ("tcp://h:1?verifyHost=true", 1, None),
         ("tcp://h:1?autoStart=false", 0, Some("acceptor x is not opened: autoStart=false")),
         ("vm://0", 0, Some("acceptor x is not opened: vm://")),
         ("tcp://h:1?recieveMaximum=5", 1, Some("(did you mean receiveMaximum?)")),
@@ -185,7 +194,7 @@ fn acceptors_open_or_say_why_not() {
         assert_eq!(config.acceptors.len(), opened, "{uri}");
         assert_eq!(warnings.len(), usize::from(expected.is_some()), "{warnings:?}");
         assert!(warnings.iter().all(|warning| warning.contains(expected.unwrap_or_default())), "{warnings:?}");
-        assert!(config.warnings.iter().all(|warning| warning.severe == uri.contains("sslEnabled=true")));
+        assert!(config.warnings.iter().all(|warning| warning.severe == uri.ends_with("?keyStorePath=k")));
     }
 }
 
@@ -275,7 +284,14 @@ fn a_file_cut_anywhere_is_an_error_and_no_panic() {
 
 #[test]
 fn an_acceptor_without_a_name_does_not_show_its_passwords() {
-    let config = core("<acceptors><acceptor>tcp://h:1?sslEnabled=true;keyStorePassword=secret</acceptor></acceptors>");
-    let warnings = messages(&config.unwrap()).join("");
-    assert!(warnings.contains("acceptor tcp://h:1 is not opened") && !warnings.contains("secret"), "{warnings}");
+    for parameters in ["sslEnabled=true;keyStorePassword=secret", "sslEnabled=true;keyStorePassword=a;secret"] {
+        let errors = core(&format!("<acceptors><acceptor>tcp://h:1?{parameters}</acceptor></acceptors>")).unwrap_err();
+        let text: String = errors.iter().map(ToString::to_string).collect();
+        assert!(text.contains("broker.xml:") && !text.contains("secret"), "{text}");
+    }
+    let config = core(
+        "<acceptors><acceptor>tcp://h:1?sslEnabled=true;keyStorePath=k;keyStorePassword=secret</acceptor></acceptors>",
+    );
+    let shown = format!("{config:?}");
+    assert!(shown.contains("***") && !shown.contains("secret"), "{shown}");
 }

@@ -32,7 +32,8 @@ pub(super) fn without_query(text: &str) -> &str {
 }
 
 fn parameter(pair: &str) -> Result<(String, String), String> {
-    let (key, value) = pair.split_once('=').ok_or_else(|| format!("expected key=value, found {pair:?}"))?;
+    // What follows a semicolon in a password is part of it, and is not shown.
+    let (key, value) = pair.split_once('=').ok_or("expected key=value between semicolons, found no =")?;
     Ok((decode(key.trim())?, decode(value.trim())?))
 }
 

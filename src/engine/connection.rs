@@ -7,7 +7,7 @@ use super::{Authentication, Engine, OUTPUT_MAX, UNWRITTEN_MAX, guard};
 use crate::core::id::{ConsumerKey, Time};
 use crate::protocol::output::Output;
 use crate::protocol::{Closing, Context, Denial, Event, Request, Session};
-use crate::security::{ClientCertificate, RoleSet};
+use crate::security::{CertifiedName, ClientCertificate, RoleSet};
 
 use super::timer::Timer;
 
@@ -30,7 +30,7 @@ impl ConnectionKey {
 }
 
 /// Who is at the other end.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Peer {
     pub acceptor: Rc<str>,
     pub address: String,
@@ -38,6 +38,9 @@ pub struct Peer {
     pub handshake_ms: u64,
     /// What a TLS client has shown of itself.
     pub certificate: Option<Arc<ClientCertificate>>,
+    /// What the certificate says about its client id and its user.
+    pub client_id: CertifiedName,
+    pub user: CertifiedName,
 }
 
 /// A connection and what belongs to it alone.

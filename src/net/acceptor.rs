@@ -5,13 +5,17 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::connection;
 use super::reactor::Reactor;
+use super::tls::{Handshakes, ServerTls};
+use super::transport::Stream;
 use crate::engine::Peer;
 use crate::protocol::Session;
+use crate::security::{ClientCertificate, NameKind};
 
 /// Pause after a connection could not be accepted, as when there are no more file descriptors.
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -31,6 +35,8 @@ pub struct Acceptor {
     pub handshake_ms: u64,
     /// Bytes of one WebSocket message.
     pub message_max: usize,
+    /// `None` for plain text.
+    pub tls: Option<Tls>,
     /// Makes the session of a new connection.
     pub session: Box<dyn Fn() -> Box<dyn Session>>,
 }
@@ -39,6 +45,16 @@ impl fmt::Debug for Acceptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Acceptor({} at {}:{})", self.name, self.host, self.port)
     }
+}
+
+/// What an acceptor's handshakes are made with, and who makes them.
+#[derive(Clone)]
+pub struct Tls {
+    pub server: Arc<ServerTls>,
+    pub handshakes: Rc<Handshakes>,
+    /// The name in a client's certificate that is its client id, and that which is its user.
+    pub client_id_from: Option<NameKind>,
+    pub user_from: Option<NameKind>,
 }
 
 /// An open listening socket.
@@ -161,8 +177,50 @@ impl Listener {
             return;
         }
         let place = Place::take([self.connections.clone(), self.total.connections.clone()]);
-        let (acceptor, handshake_ms) = (self.acceptor.clone(), self.acceptor.handshake_ms);
-        let peer = Rc::new(Peer { acceptor: acceptor.name.clone(), address: remote, handshake_ms, certificate: None });
-        tokio::task::spawn_local(connection::run(reactor.clone(), acceptor, peer, stream, place));
+        let connection = Incoming { reactor: reactor.clone(), acceptor: self.acceptor.clone(), remote, place };
+        if self.acceptor.tls.is_some() {
+            tokio::task::spawn_local(connection.serve_tls(stream));
+        } else {
+            tokio::task::spawn_local(connection.serve(Stream::Plain(stream), None));
+        }
+    }
+}
+
+/// A connection that was accepted.
+struct Incoming {
+    reactor: Rc<Reactor>,
+    acceptor: Rc<Acceptor>,
+    remote: String,
+    place: Place,
+}
+
+impl Incoming {
+    fn serve(self, stream: Stream, certificate: Option<Arc<ClientCertificate>>) -> impl Future<Output = ()> {
+        let Self { reactor, acceptor, remote, place } = self;
+        let tls = acceptor.tls.as_ref();
+        // A client without a certificate, where none is needed, says its names itself.
+        let name = |kind: Option<NameKind>| {
+            certificate.as_ref().zip(kind).map(|(certificate, kind)| certificate.name(kind)).unwrap_or_default()
+        };
+        let peer = Rc::new(Peer {
+            acceptor: acceptor.name.clone(),
+            address: remote,
+            handshake_ms: acceptor.handshake_ms,
+            client_id: name(tls.and_then(|tls| tls.client_id_from)),
+            user: name(tls.and_then(|tls| tls.user_from)),
+            certificate,
+        });
+        connection::run(reactor, acceptor, peer, stream, place)
+    }
+
+    async fn serve_tls(self, stream: TcpStream) {
+        let Some(tls) = self.acceptor.tls.clone() else { return };
+        match tls.handshakes.make(stream, &tls.server).await {
+            // As a task of its own it takes no more room than one without TLS.
+            Ok((socket, certificate)) => {
+                tokio::task::spawn_local(self.serve(Stream::Tls(Box::new(socket)), certificate));
+            }
+            Err(failure) => tls.server.report(&self.remote, &failure),
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::reactor::Reactor;
 use crate::engine::{Authentication, guard};
 use crate::protocol::Denial;
-use crate::security::{Authenticated, AuthenticationRequest, Denied, Secret};
+use crate::security::{Authenticated, AuthenticationRequest, CertifiedName, Denied, Secret};
 
 /// Authentications under way at a time; more are told that the broker is busy.
 const AUTHENTICATIONS_MAX: usize = 1024;
@@ -25,7 +25,10 @@ pub fn begin(reactor: &Rc<Reactor>, authentication: Authentication) {
     if reactor.authenticating.get() >= AUTHENTICATIONS_MAX {
         return answer(reactor, &authentication, Err(Denial::Busy));
     }
-    let request = request(&authentication);
+    let request = match request(&authentication) {
+        Ok(request) => request,
+        Err(denied) => return answer(reactor, &authentication, translate(Err(denied), &authentication)),
+    };
     if request.password.is_none() {
         // Nothing is hashed: mostly answered at once.
         let security = reactor.security.clone();
@@ -46,22 +49,39 @@ pub fn begin(reactor: &Rc<Reactor>, authentication: Authentication) {
     });
 }
 
-fn request(authentication: &Authentication) -> AuthenticationRequest {
-    let asked = &authentication.request;
-    let mut request = AuthenticationRequest::new(asked.protocol, asked.client_id.clone());
+fn request(authentication: &Authentication) -> Result<AuthenticationRequest, Denied> {
+    let (asked, peer) = (&authentication.request, &authentication.peer);
+    let client_id = match &peer.client_id {
+        CertifiedName::Free => &asked.client_id,
+        CertifiedName::Is(name) => name,
+        CertifiedName::Missing => return Err(Denied::InvalidClientId),
+    };
+    let mut request = AuthenticationRequest::new(asked.protocol, client_id);
     request.username.clone_from(&asked.username);
     request.password = asked.password.clone().map(Secret::new);
-    request.acceptor = authentication.peer.acceptor.to_string();
-    request.remote_address.clone_from(&authentication.peer.address);
-    request.certificate.clone_from(&authentication.peer.certificate);
-    request
+    request.acceptor = peer.acceptor.to_string();
+    request.remote_address.clone_from(&peer.address);
+    request.certificate.clone_from(&peer.certificate);
+    match &peer.user {
+        CertifiedName::Free => {}
+        CertifiedName::Is(name) => {
+            request.username = Some(name.clone());
+            request.certified_user = Some(name.clone());
+        }
+        CertifiedName::Missing => return Err(Denied::NotAuthorized),
+    }
+    Ok(request)
 }
 
 fn translate(result: Result<Authenticated, Denied>, authentication: &Authentication) -> Answer {
     match result {
         Ok(authenticated) => {
             let principal = authenticated.principal;
-            Ok((principal.user, principal.roles, authenticated.client_id))
+            let certified = match &authentication.peer.client_id {
+                CertifiedName::Is(name) => Some(name.clone()),
+                CertifiedName::Free | CertifiedName::Missing => None,
+            };
+            Ok((principal.user, principal.roles, authenticated.client_id.or(certified)))
         }
         Err(denied) => {
             let user = authentication.request.username.as_deref().unwrap_or_default();

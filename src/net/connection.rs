@@ -1,23 +1,17 @@
 //! One TCP connection: its socket read into the shared buffer, its output written as the reactor says.
 
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::ReadBuf;
 
 use super::acceptor::{Acceptor, Place};
 use super::reactor::{Link, Reactor};
+use super::transport::{ReadHalf, Stream};
 use super::websocket;
 use crate::engine::{ConnectionKey, Peer};
 use crate::protocol::detect::{Start, detect};
-use crate::protocol::output::Output;
-
-/// Pieces of one vectored write.
-const SLICES: usize = 64;
 
 /// Bytes read from one connection before others have their turn.
 const READ_ON_MAX: usize = 128 * 1024;
@@ -33,8 +27,8 @@ enum Woken {
 }
 
 /// Serves a connection from its first byte to its end. One that begins with an HTTP request goes on as a WebSocket.
-pub async fn run(reactor: Rc<Reactor>, acceptor: Rc<Acceptor>, peer: Rc<Peer>, stream: TcpStream, place: Place) {
-    let (mut read, write) = stream.into_split();
+pub async fn run(reactor: Rc<Reactor>, acceptor: Rc<Acceptor>, peer: Rc<Peer>, stream: Stream, place: Place) {
+    let (mut read, write) = stream.split();
     let link = Rc::new(Link::socket(write));
     let key = reactor.connect((acceptor.session)(), peer.clone(), link.clone());
     let first = first_bytes(&reactor, key, &link, &mut read).await;
@@ -49,7 +43,7 @@ pub async fn run(reactor: Rc<Reactor>, acceptor: Rc<Acceptor>, peer: Rc<Peer>, s
         Some((Start::Http, first)) => {
             reactor.disconnect(key);
             let write = Rc::into_inner(link).and_then(Link::into_write_half);
-            if let Some(Ok(stream)) = write.map(|write| read.reunite(write)) {
+            if let Some(stream) = write.and_then(|write| read.reunite(write)) {
                 let socket = websocket::run(reactor, acceptor, peer, stream, first.into(), place);
                 tokio::task::spawn_local(socket);
             }
@@ -66,7 +60,7 @@ async fn first_bytes(
     reactor: &Reactor,
     key: ConnectionKey,
     link: &Link,
-    read: &mut OwnedReadHalf,
+    read: &mut ReadHalf,
 ) -> Option<(Start, Vec<u8>)> {
     let mut first = Vec::new();
     loop {
@@ -87,7 +81,7 @@ async fn read_all(
     reactor: &Reactor,
     key: ConnectionKey,
     link: &Link,
-    read: &mut OwnedReadHalf,
+    read: &mut ReadHalf,
     mut left: Vec<u8>,
     accounted: &mut usize,
 ) {
@@ -144,18 +138,12 @@ fn shrink(left: &mut Vec<u8>) {
     }
 }
 
-fn poll(
-    reactor: &Reactor,
-    key: ConnectionKey,
-    link: &Link,
-    read: &mut OwnedReadHalf,
-    cx: &mut Context<'_>,
-) -> Poll<Woken> {
+fn poll(reactor: &Reactor, key: ConnectionKey, link: &Link, read: &mut ReadHalf, cx: &mut Context<'_>) -> Poll<Woken> {
     link.remember(cx.waker());
     if link.is_blocked()
         && let Some(write) = link.write_half()
     {
-        while let Poll::Ready(ready) = write.as_ref().poll_write_ready(cx) {
+        while let Poll::Ready(ready) = write.poll_write_ready(cx) {
             if ready.is_err() {
                 return Poll::Ready(Woken::Ended);
             }
@@ -177,28 +165,10 @@ fn poll(
     }
     let mut shared = reactor.buffer.borrow_mut();
     let mut buffer = ReadBuf::new(&mut shared[..]);
-    match Pin::new(read).poll_read(cx, &mut buffer) {
-        Poll::Pending => Poll::Pending,
-        Poll::Ready(result) => Poll::Ready(Woken::Read(result.map(|()| buffer.filled().len()))),
+    let result = read.poll_read(cx, &mut buffer);
+    if read.is_behind() && !link.is_blocked() {
+        link.mark_blocked();
+        cx.waker().wake_by_ref();
     }
-}
-
-/// Writes what the socket takes; false if the socket is broken.
-pub fn write(half: &OwnedWriteHalf, out: &mut Output) -> bool {
-    while !out.is_empty() {
-        let written = match out.contiguous() {
-            Some(bytes) => half.try_write(bytes),
-            None => {
-                let mut slices = [IoSlice::new(&[]); SLICES];
-                let count = out.slices(&mut slices);
-                half.try_write_vectored(&slices[..count])
-            }
-        };
-        match written {
-            Ok(count) => out.advance(count),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
-            Err(_) => return false,
-        }
-    }
-    true
+    result.map(|result| Woken::Read(result.map(|()| buffer.filled().len())))
 }

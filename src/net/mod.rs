@@ -8,8 +8,10 @@ mod connection;
 mod control;
 mod prefixed;
 mod reactor;
+pub mod tls;
+mod transport;
 mod websocket;
 
-pub use acceptor::{Acceptor, Listener, Total};
+pub use acceptor::{Acceptor, Listener, Tls, Total};
 pub use clock::Clock;
 pub use reactor::{Reactor, Stopped};

@@ -7,12 +7,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
-use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, Sleep};
 
-use super::{Clock, authentication, connection};
+use super::transport::WriteHalf;
+use super::{Clock, authentication};
 use crate::core::id::{Ticket, Time};
 use crate::engine::{ConnectionKey, Engine, Peer};
 use crate::protocol::Session;
@@ -66,7 +66,7 @@ pub struct Reactor {
 /// The reactor's hold on a connection.
 pub struct Link {
     /// Absent for a WebSocket, whose task writes.
-    write: Option<OwnedWriteHalf>,
+    write: Option<WriteHalf>,
     waker: RefCell<Option<Waker>>,
     /// Output waits until the socket takes more.
     is_blocked: Cell<bool>,
@@ -76,7 +76,7 @@ pub struct Link {
 }
 
 impl Link {
-    pub fn socket(write: OwnedWriteHalf) -> Self {
+    pub fn socket(write: WriteHalf) -> Self {
         Self { write: Some(write), ..Self::other() }
     }
 
@@ -92,11 +92,11 @@ impl Link {
         }
     }
 
-    pub fn into_write_half(self) -> Option<OwnedWriteHalf> {
+    pub fn into_write_half(self) -> Option<WriteHalf> {
         self.write
     }
 
-    pub fn write_half(&self) -> Option<&OwnedWriteHalf> {
+    pub fn write_half(&self) -> Option<&WriteHalf> {
         self.write.as_ref()
     }
 
@@ -115,6 +115,10 @@ impl Link {
 
     pub fn is_blocked(&self) -> bool {
         self.is_blocked.get()
+    }
+
+    pub fn mark_blocked(&self) {
+        self.is_blocked.set(true);
     }
 
     pub fn is_finished(&self) -> bool {
@@ -234,9 +238,9 @@ impl Reactor {
         let Some(out) = engine.output(key) else { return };
         match &link.write {
             Some(half) => {
-                let works = connection::write(half, out);
-                link.is_blocked.set(!out.is_empty() && works);
-                if !works || is_ended && out.is_empty() {
+                let written = half.write(out);
+                link.is_blocked.set(matches!(written, Ok(false)));
+                if written.is_err() || is_ended && out.is_empty() {
                     link.is_finished.set(true);
                 }
                 if link.is_blocked.get() || link.is_finished.get() || link.is_paused.get() {

@@ -8,7 +8,6 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
@@ -20,6 +19,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use super::acceptor::{Acceptor, Place};
 use super::prefixed::Prefixed;
 use super::reactor::{Link, Reactor};
+use super::transport::Stream;
 use crate::engine::{ConnectionKey, Peer};
 
 /// Subprotocols that are spoken.
@@ -40,7 +40,7 @@ const UNADMITTED_MAX: usize = 512 * 1024;
 /// How long a peer's closing frame is waited for.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
-type Stream = WebSocketStream<Prefixed<TcpStream>>;
+type Socket = WebSocketStream<Prefixed<Stream>>;
 
 /// What the connection's task woke up for.
 enum Woken {
@@ -54,7 +54,7 @@ pub async fn run(
     reactor: Rc<Reactor>,
     acceptor: Rc<Acceptor>,
     peer: Rc<Peer>,
-    stream: TcpStream,
+    stream: Stream,
     first: Bytes,
     place: Place,
 ) {
@@ -75,7 +75,7 @@ pub async fn run(
     drop(place);
 }
 
-async fn accept(stream: Prefixed<TcpStream>, message_max: usize) -> Option<Stream> {
+async fn accept(stream: Prefixed<Stream>, message_max: usize) -> Option<Socket> {
     let config = WebSocketConfig::default()
         .read_buffer_size(BUFFER)
         .write_buffer_size(0)
@@ -99,7 +99,7 @@ fn choose_subprotocol(request: &Request, mut response: Response) -> Result<Respo
 }
 
 /// Exchanges closing frames, whoever sent the first.
-async fn close(mut socket: Stream, code: Option<CloseCode>) {
+async fn close(mut socket: Socket, code: Option<CloseCode>) {
     if let Some(code) = code {
         let frame = CloseFrame { code, reason: "".into() };
         if socket.close(Some(frame)).await.is_err() {
@@ -114,7 +114,7 @@ async fn serve(
     reactor: &Reactor,
     key: ConnectionKey,
     link: &Link,
-    socket: &mut Stream,
+    socket: &mut Socket,
     allowance: &Cell<usize>,
 ) -> Option<CloseCode> {
     let mut left = BytesMut::new();
@@ -146,7 +146,7 @@ async fn serve(
 }
 
 /// Sends in pieces, since frame borders mean nothing; false if the peer is gone, or given up.
-async fn send(link: &Link, socket: &mut Stream, mut output: Bytes) -> bool {
+async fn send(link: &Link, socket: &mut Socket, mut output: Bytes) -> bool {
     while !output.is_empty() {
         let piece = output.split_to(output.len().min(PIECE_MAX));
         let mut sending = pin!(socket.send(Message::Binary(piece)));
@@ -168,7 +168,7 @@ fn poll(
     reactor: &Reactor,
     key: ConnectionKey,
     link: &Link,
-    socket: &mut Stream,
+    socket: &mut Socket,
     cx: &mut std::task::Context<'_>,
 ) -> Poll<Woken> {
     link.remember(cx.waker());

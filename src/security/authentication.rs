@@ -35,6 +35,9 @@ pub struct AuthenticationRequest {
     pub remote_address: String,
     /// The verified certificate of a TLS client, if it has shown one.
     pub certificate: Option<Arc<ClientCertificate>>,
+    /// The user whom the certificate proves, where the acceptor says which of its names that is (`userFromCertificate`).
+    /// It is `username` too, and needs no password.
+    pub certified_user: Option<String>,
 }
 
 impl AuthenticationRequest {

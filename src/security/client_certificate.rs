@@ -34,6 +34,30 @@ pub enum AlternativeName {
     Ip(IpAddr),
 }
 
+/// Which of a certificate's names counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameKind {
+    Common,
+    /// The first alternative name.
+    Alternative,
+    /// The whole subject as in RFC 2253.
+    Distinguished,
+}
+
+/// A name of a client that its certificate may decide about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum CertifiedName {
+    /// The client says it itself.
+    #[default]
+    Free,
+    Is(String),
+    /// The certificate decides, and has no such name.
+    Missing,
+}
+
+/// Bytes of the longest name.
+const NAME_MAX: usize = 65_535;
+
 /// Bytes that are no certificate of X.509.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a certificate: {0}")]
@@ -58,6 +82,17 @@ impl ClientCertificate {
             valid_until: certificate.validity().not_after.timestamp(),
             chain,
         })
+    }
+
+    /// The name of a kind, if it is one to be used: with control characters it is none.
+    pub fn name(&self, kind: NameKind) -> CertifiedName {
+        let name = match kind {
+            NameKind::Common => self.common_name.clone(),
+            NameKind::Alternative => self.alternative_names.first().map(ToString::to_string),
+            NameKind::Distinguished => Some(self.subject.clone()),
+        };
+        let is_usable = |name: &String| (1..=NAME_MAX).contains(&name.len()) && !name.chars().any(char::is_control);
+        name.filter(is_usable).map_or(CertifiedName::Missing, CertifiedName::Is)
     }
 }
 
@@ -105,6 +140,17 @@ mod tests {
         assert_eq!(certificate.common_name.as_deref(), Some("#dev-1"));
         let names: Vec<_> = certificate.alternative_names.iter().map(ToString::to_string).collect();
         assert_eq!(names, ["dev-1.example.org", "a@example.org", "urn:dev:1", "192.0.2.7", "2001:db8::1"]);
+    }
+
+    #[test]
+    fn a_name_with_control_characters_is_none() {
+        let mut certificate = ClientCertificate::from_chain(vec![NAMES.to_vec()]).unwrap();
+        assert_eq!(certificate.name(NameKind::Common), CertifiedName::Is("#dev-1".into()));
+        assert_eq!(certificate.name(NameKind::Alternative), CertifiedName::Is("dev-1.example.org".into()));
+        for name in [None, Some(""), Some("admin\0.evil"), Some("a\nb")] {
+            certificate.common_name = name.map(str::to_owned);
+            assert_eq!(certificate.name(NameKind::Common), CertifiedName::Missing, "{name:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! Distinguished names as Java prints them, since users' files hold them in these forms.
 
-use std::fmt::Write;
 use x509_parser::asn1_rs::{Oid, Tag};
 use x509_parser::der_parser::oid;
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
@@ -73,12 +72,7 @@ fn keyword(attribute: &AttributeTypeAndValue<'_>, keywords: &[Keyword]) -> Optio
 }
 
 // The last part of the encoded name is the most specific, and is written first.
-fn join(
-    name: &X509Name<'_>,
-    comma: &str,
-    plus: &str,
-    shown: impl Fn(&AttributeTypeAndValue<'_>) -> String,
-) -> String {
+fn join(name: &X509Name<'_>, comma: &str, plus: &str, shown: impl Fn(&AttributeTypeAndValue<'_>) -> String) -> String {
     let mut parts: Vec<_> =
         name.iter_rdn().map(|part| part.iter().map(&shown).collect::<Vec<_>>().join(plus)).collect();
     parts.reverse();
@@ -88,18 +82,17 @@ fn join(
 /// `#` and the encoded value.
 fn hexadecimal(attribute: &AttributeTypeAndValue<'_>) -> String {
     let value = attribute.attr_value();
-    let mut out = format!("#{:02x}", value.tag().0);
     let length = value.data.len();
-    if length < 128 {
-        let _ = write!(out, "{length:02x}");
+    let mut head = vec![value.tag().0 as u8];
+    if length < 0x80 {
+        head.push(length as u8);
     } else {
         let bytes = length.to_be_bytes();
         let used = &bytes[length.leading_zeros() as usize / 8..];
-        let _ = write!(out, "{:02x}", 0x80 | used.len());
-        used.iter().for_each(|byte| drop(write!(out, "{byte:02x}")));
+        head.push(0x80 | used.len() as u8);
+        head.extend_from_slice(used);
     }
-    value.data.iter().for_each(|byte| drop(write!(out, "{byte:02x}")));
-    out
+    head.iter().chain(value.data).fold(String::from("#"), |out, byte| out + &format!("{byte:02x}"))
 }
 
 fn escaped(text: &str) -> String {

@@ -12,7 +12,7 @@ mod properties_login;
 mod roles;
 
 pub use self::authentication::{Authenticated, AuthenticationRequest, Denied, Principal, Secret, SecurityManager};
-pub use self::client_certificate::{AlternativeName, ClientCertificate, MalformedCertificate};
+pub use self::client_certificate::{AlternativeName, CertifiedName, ClientCertificate, MalformedCertificate, NameKind};
 pub use self::guest_login::{GuestLogin, GuestOptions};
 pub use self::login_chain::{Flag, LoginChain, LoginModule, UnknownFlag};
 pub use self::open::OpenSecurity;

@@ -85,7 +85,12 @@ impl Node {
             completions,
             settings: Rc::new(settings),
             limits: Rc::new(limits),
-            peer: Rc::new(Peer { acceptor: "sim".into(), address: "sim".into(), handshake_ms: 10_000, certificate: None }),
+            peer: Rc::new(Peer {
+                acceptor: "sim".into(),
+                address: "sim".into(),
+                handshake_ms: 10_000,
+                ..Peer::default()
+            }),
             links: BTreeMap::new(),
             next_link: 0,
             authentications: Vec::new(),

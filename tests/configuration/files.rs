@@ -103,15 +103,6 @@ fn the_file_that_artemis_generates_starts() {
 }
 
 #[test]
-fn an_acceptor_with_tls_is_not_opened_without_it() {
-    let instance = Instance::with_acceptors(&["sslEnabled=true;keyStorePath=k;keyStorePassword=tiger", ""]);
-    let broker = instance.start();
-    assert_eq!(broker.ports.len(), 1);
-    let complaint = broker.process.wait_for("TLS (sslEnabled=true) is not supported yet");
-    assert!(complaint.contains(" ERROR ") && !complaint.contains("tiger"), "{complaint}");
-}
-
-#[test]
 fn the_readme_has_the_defaults_of_the_shipped_file() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();

@@ -1,11 +1,12 @@
-// Uses the page of examples/browser in Chromium as a person would: node page.mjs PAGE BROKER CHROMIUM.
+// Uses the page of examples/browser in Chromium as a person would: node page.mjs PAGE BROKER CHROMIUM
+// [CHROMIUM ARGUMENTS].
 import assert from "node:assert/strict";
 import { chromium } from "playwright-core";
 
 const PATIENCE_MS = 20_000;
-const [page_url, broker, executablePath] = process.argv.slice(2);
+const [page_url, broker, executablePath, ...args] = process.argv.slice(2);
 
-const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", ...args] });
 try {
   const page = await browser.newPage();
   page.setDefaultTimeout(PATIENCE_MS);

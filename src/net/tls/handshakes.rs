@@ -1,0 +1,248 @@
+//! Handshakes, on a thread of their own: a flood of them costs clients that are connected nothing but processor time.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::pending;
+use std::io;
+use std::net::TcpStream as StdStream;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConnection;
+
+use super::server::ServerTls;
+use super::socket::TlsSocket;
+use crate::security::ClientCertificate;
+
+/// Handshakes at a time for each processor.
+const PLACES_PER_CORE: usize = 64;
+
+/// How long a handshake may take at least, however many wait for its place.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether files have changed.
+const RENEWAL: Duration = Duration::from_secs(5);
+
+/// The first byte of a handshake.
+const HANDSHAKE_RECORD: u8 = 22;
+
+/// Makes handshakes; there is one for all acceptors.
+pub struct Handshakes {
+    jobs: mpsc::UnboundedSender<Job>,
+    places: Arc<Semaphore>,
+    /// Those under way, the oldest first.
+    underway: RefCell<VecDeque<Rc<Underway>>>,
+    crowded_out: AtomicU64,
+}
+
+struct Underway {
+    since: Instant,
+    gives_way: Notify,
+}
+
+/// A connection for the thread.
+struct Job {
+    socket: StdStream,
+    tls: Arc<ServerTls>,
+    answer: oneshot::Sender<Result<Established, Failure>>,
+}
+
+/// A connection from the thread.
+struct Established {
+    socket: StdStream,
+    session: ServerConnection,
+    certificate: Option<Arc<ClientCertificate>>,
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub enum Failure {
+    /// The peer has gone before it said anything.
+    Silent,
+    /// It speaks, but not TLS.
+    PlainText,
+    TooSlow,
+    /// Others waited, and it was the slowest.
+    CrowdedOut,
+    Broken(String),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Silent => f.write_str("it has gone before a handshake began"),
+            Self::PlainText => f.write_str("it does not speak TLS, which this acceptor expects"),
+            Self::TooSlow => f.write_str("the handshake took longer than sslHandshakeTimeout"),
+            Self::CrowdedOut => f.write_str("the handshake was slow, and others waited for its place"),
+            Self::Broken(error) => f.write_str(error),
+        }
+    }
+}
+
+impl Handshakes {
+    /// Starts the thread; it ends when this is dropped.
+    ///
+    /// # Errors
+    /// There can be no more threads.
+    pub fn start(acceptors: Vec<Arc<ServerTls>>) -> io::Result<Rc<Self>> {
+        let (jobs, received) = mpsc::unbounded_channel();
+        let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).enable_all().build()?;
+        let work = move || runtime.block_on(serve(received, acceptors));
+        std::thread::Builder::new().name("tls".into()).spawn(work)?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Rc::new(Self {
+            jobs,
+            places: Arc::new(Semaphore::new(PLACES_PER_CORE * cores)),
+            underway: RefCell::default(),
+            crowded_out: AtomicU64::new(0),
+        }))
+    }
+
+    /// Handshakes that had to give way to others.
+    pub fn crowded_out(&self) -> u64 {
+        self.crowded_out.load(Ordering::Relaxed)
+    }
+
+    /// Makes the handshake of a new connection.
+    ///
+    /// # Errors
+    /// Why it failed; the connection is closed then.
+    pub async fn make(
+        &self,
+        socket: TcpStream,
+        tls: &Arc<ServerTls>,
+    ) -> Result<(TlsSocket, Option<Arc<ClientCertificate>>), Failure> {
+        match tls.settings.handshake_max {
+            Some(max) => match tokio::time::timeout(max, self.make_untimed(socket, tls)).await {
+                Ok(result) => result,
+                Err(_) => Err(Failure::TooSlow),
+            },
+            None => self.make_untimed(socket, tls).await,
+        }
+    }
+
+    async fn make_untimed(
+        &self,
+        socket: TcpStream,
+        tls: &Arc<ServerTls>,
+    ) -> Result<(TlsSocket, Option<Arc<ClientCertificate>>), Failure> {
+        // Whoever says nothing takes no place.
+        let mut first = [0];
+        match socket.peek(&mut first).await {
+            Ok(0) | Err(_) => return Err(Failure::Silent),
+            Ok(_) if first[0] != HANDSHAKE_RECORD => return Err(Failure::PlainText),
+            Ok(_) => {}
+        }
+        let place = self.place().await;
+        let underway = Rc::new(Underway { since: Instant::now(), gives_way: Notify::new() });
+        self.underway.borrow_mut().push_back(underway.clone());
+        let result = tokio::select! {
+            result = self.hand_over(socket, tls) => result,
+            () = underway.gives_way.notified() => Err(Failure::CrowdedOut),
+        };
+        self.underway.borrow_mut().retain(|other| !Rc::ptr_eq(other, &underway));
+        drop(place);
+        result
+    }
+
+    /// Waits for a place. While there is none, the oldest handshake has to give way once its grace is over.
+    async fn place(&self) -> OwnedSemaphorePermit {
+        let mut waiting = std::pin::pin!(self.places.clone().acquire_owned());
+        loop {
+            let oldest = self.underway.borrow().front().cloned();
+            let grace_is_over = async {
+                match &oldest {
+                    Some(oldest) => tokio::time::sleep_until(oldest.since + GRACE).await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                Ok(place) = &mut waiting => return place,
+                () = grace_is_over => self.crowd_out(oldest),
+            }
+        }
+    }
+
+    fn crowd_out(&self, oldest: Option<Rc<Underway>>) {
+        let Some(oldest) = oldest else { return };
+        self.underway.borrow_mut().retain(|other| !Rc::ptr_eq(other, &oldest));
+        oldest.gives_way.notify_one();
+        self.crowded_out.fetch_add(1, Ordering::Relaxed);
+    }
+
+    async fn hand_over(
+        &self,
+        socket: TcpStream,
+        tls: &Arc<ServerTls>,
+    ) -> Result<(TlsSocket, Option<Arc<ClientCertificate>>), Failure> {
+        let (answer, answered) = oneshot::channel();
+        let socket = socket.into_std().map_err(broken)?;
+        let gone = || Failure::Broken("the broker is stopping".into());
+        self.jobs.send(Job { socket, tls: tls.clone(), answer }).map_err(|_| gone())?;
+        let established = answered.await.map_err(|_| gone())??;
+        let socket = TcpStream::from_std(established.socket).map_err(broken)?;
+        Ok((TlsSocket::new(socket, established.session), established.certificate))
+    }
+}
+
+/// The thread's work: handshakes, and a look at the files now and then.
+async fn serve(mut jobs: mpsc::UnboundedReceiver<Job>, acceptors: Vec<Arc<ServerTls>>) {
+    let renewed: Vec<_> = acceptors.into_iter().filter(|tls| tls.settings.is_reloaded).collect();
+    if !renewed.is_empty() {
+        tokio::spawn(renew(renewed));
+    }
+    while let Some(job) = jobs.recv().await {
+        tokio::spawn(work(job));
+    }
+}
+
+async fn renew(acceptors: Vec<Arc<ServerTls>>) {
+    loop {
+        tokio::time::sleep(RENEWAL).await;
+        let acceptors = acceptors.clone();
+        // Passwords are stretched, which takes a while.
+        let _ = tokio::task::spawn_blocking(move || acceptors.iter().for_each(|tls| tls.renew())).await;
+    }
+}
+
+async fn work(mut job: Job) {
+    let handshake = handshake(job.socket, job.tls);
+    tokio::select! {
+        result = handshake => drop(job.answer.send(result)),
+        // Nobody waits for it any more.
+        () = job.answer.closed() => {}
+    }
+}
+
+async fn handshake(socket: StdStream, tls: Arc<ServerTls>) -> Result<Established, Failure> {
+    let socket = TcpStream::from_std(socket).map_err(broken)?;
+    let acceptor = TlsAcceptor::from(tls.config());
+    let stream = acceptor.accept(socket).await.map_err(broken)?;
+    let (socket, session) = stream.into_inner();
+    let certificate = certificate(&session)?;
+    Ok(Established { socket: socket.into_std().map_err(broken)?, session, certificate })
+}
+
+/// What the client has shown. A resumed connection shows what an earlier one has, so its time is looked at again.
+fn certificate(session: &ServerConnection) -> Result<Option<Arc<ClientCertificate>>, Failure> {
+    let Some(chain) = session.peer_certificates() else { return Ok(None) };
+    let chain = chain.iter().map(|certificate| certificate.to_vec()).collect();
+    let certificate = ClientCertificate::from_chain(chain).map_err(|error| Failure::Broken(error.to_string()))?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    if i64::try_from(now).is_ok_and(|now| now > certificate.valid_until) {
+        return Err(Failure::Broken("the client's certificate has expired".into()));
+    }
+    Ok(Some(Arc::new(certificate)))
+}
+
+fn broken(error: io::Error) -> Failure {
+    Failure::Broken(error.to_string())
+}

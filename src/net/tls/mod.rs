@@ -1,0 +1,16 @@
+//! TLS: handshakes on a thread of their own, bounded in number; records where the connection is.
+
+mod cipher_suites;
+mod client_trust;
+mod handshakes;
+mod identity_choice;
+mod server;
+mod settings;
+mod socket;
+
+pub use cipher_suites::{cipher_suite, cipher_suite_names};
+pub use handshakes::{Failure, Handshakes};
+pub use server::ServerTls;
+pub use settings::{ClientCertificates, LoadError, Loaded, TlsSettings, TlsVersion};
+pub use socket::TlsSocket;
+pub use tokio_rustls::rustls::SupportedCipherSuite;

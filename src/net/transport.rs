@@ -1,0 +1,151 @@
+//! The two directions of a connection's socket, plain or TLS.
+
+use std::cell::RefCell;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+use super::tls::TlsSocket;
+use crate::protocol::output::Output;
+
+/// Pieces of one vectored write.
+const SLICES: usize = 64;
+
+/// A socket as a whole.
+#[derive(Debug)]
+pub enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsSocket>),
+}
+
+/// What is read from.
+pub enum ReadHalf {
+    Plain(OwnedReadHalf),
+    Tls(Rc<RefCell<Box<TlsSocket>>>),
+}
+
+/// What is written to, at any time.
+pub enum WriteHalf {
+    Plain(OwnedWriteHalf),
+    Tls(Rc<RefCell<Box<TlsSocket>>>),
+}
+
+impl Stream {
+    pub fn split(self) -> (ReadHalf, WriteHalf) {
+        match self {
+            Self::Plain(stream) => {
+                let (read, write) = stream.into_split();
+                (ReadHalf::Plain(read), WriteHalf::Plain(write))
+            }
+            Self::Tls(socket) => {
+                let shared = Rc::new(RefCell::new(socket));
+                (ReadHalf::Tls(shared.clone()), WriteHalf::Tls(shared))
+            }
+        }
+    }
+}
+
+impl ReadHalf {
+    pub fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(half) => Pin::new(half).poll_read(cx, buffer),
+            Self::Tls(socket) => socket.borrow_mut().poll_read(cx, buffer),
+        }
+    }
+
+    /// Whether reading has left something to be written: answers of TLS's own.
+    pub fn is_behind(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(socket) => socket.borrow().is_behind(),
+        }
+    }
+
+    /// The whole again; `None` if the other half is of another socket.
+    pub fn reunite(self, write: WriteHalf) -> Option<Stream> {
+        match (self, write) {
+            (Self::Plain(read), WriteHalf::Plain(write)) => read.reunite(write).ok().map(Stream::Plain),
+            (Self::Tls(socket), WriteHalf::Tls(other)) => {
+                drop(other);
+                Rc::into_inner(socket).map(|socket| Stream::Tls(socket.into_inner()))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl WriteHalf {
+    /// Writes what the socket takes; true if that was all.
+    ///
+    /// # Errors
+    /// The socket is broken.
+    pub fn write(&self, out: &mut Output) -> io::Result<bool> {
+        match self {
+            Self::Plain(half) => write_plain(half, out),
+            Self::Tls(socket) => socket.borrow_mut().write(out),
+        }
+    }
+
+    pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(half) => half.as_ref().poll_write_ready(cx),
+            Self::Tls(socket) => socket.borrow().poll_write_ready(cx),
+        }
+    }
+}
+
+fn write_plain(half: &OwnedWriteHalf, out: &mut Output) -> io::Result<bool> {
+    while !out.is_empty() {
+        let written = match out.contiguous() {
+            Some(bytes) => half.try_write(bytes),
+            None => {
+                let mut slices = [IoSlice::new(&[]); SLICES];
+                let count = out.slices(&mut slices);
+                half.try_write_vectored(&slices[..count])
+            }
+        };
+        match written {
+            Ok(count) => out.advance(count),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tls(socket) => Pin::new(&mut **socket).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(socket) => Pin::new(&mut **socket).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(socket) => Pin::new(&mut **socket).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(socket) => Pin::new(&mut **socket).poll_shutdown(cx),
+        }
+    }
+}

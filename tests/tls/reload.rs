@@ -1,0 +1,138 @@
+//! `sslAutoReload`: files that change are read anew, while connections stay.
+
+use std::io::Write;
+use std::time::Duration;
+
+use crate::client::{Dialer, Tls, connack, hello, packet};
+use crate::stores::{CLIENT, SERVER, Stores, instance};
+use crate::support::broker::{Broker, Instance};
+use crate::support::process::PATIENCE;
+
+const RENEWED: &str = "keys and certificates were read anew";
+
+fn serving() -> Instance {
+    let parameters = "keyStorePath=store;trustStorePath=trust.pem;needClientAuth=true;crlPath=revoked.pem";
+    let instance = instance(&format!("{parameters};sslAutoReload=true"));
+    let stores = Stores::with_server(&instance);
+    stores.join(&["server.key", "server.pem"], "store");
+    stores.join(&["ca.pem"], "trust.pem");
+    stores.issue("client", "/CN=client", CLIENT, 30);
+    stores.issue("lost", "/CN=lost", CLIENT, 30);
+    stores.revoke_none("ca", "revoked.pem");
+    instance
+}
+
+/// Whether a PINGREQ is answered.
+fn is_alive(stream: &mut Tls) -> bool {
+    stream.write_all(&[0xC0, 0]).is_ok() && packet(stream).is_ok_and(|bytes| bytes == [0xD0, 0])
+}
+
+fn serial(stream: &Tls) -> Vec<u8> {
+    stream.conn.peer_certificates().unwrap()[0].to_vec()
+}
+
+/// Waits until files were read anew for the `count`th time.
+#[track_caller]
+fn wait(broker: &Broker, text: &str, count: usize) {
+    let said = || broker.process.lines().iter().filter(|line| line.contains(text)).count() >= count;
+    crate::support::process::eventually(text, said);
+}
+
+#[test]
+fn a_new_certificate_serves_new_clients_and_the_old_stay() {
+    let instance = serving();
+    let stores = Stores::existing(&instance);
+    let broker = instance.start();
+    let dialer = Dialer::showing(&stores, "client");
+    let mut before = dialer.connect(broker.port(), "a").unwrap();
+    stores.issue("server", "/CN=localhost", SERVER, 30);
+    stores.replace_by_join(&["server.key", "server.pem"], "store");
+    broker.process.wait_for(RENEWED);
+    // The ticket of before counts no more either.
+    let mut after = dialer.connect(broker.port(), "b").unwrap();
+    assert_ne!(serial(&before), serial(&after));
+    assert!(is_alive(&mut before) && is_alive(&mut after));
+}
+
+/// mosquitto pull request 3568: the authorities are read anew as well.
+#[test]
+fn a_new_authority_counts_and_the_old_no_more() {
+    let instance = serving();
+    let stores = Stores::existing(&instance);
+    let broker = instance.start();
+    let old = Dialer::showing(&stores, "client");
+    old.connect(broker.port(), "a").unwrap();
+    stores.authority("next", "/CN=Next CA");
+    stores.issue_by("next", "newcomer", "/CN=newcomer", CLIENT, 30);
+    stores.revoke_none("next", "revoked.pem");
+    stores.replace_by_join(&["next.pem"], "trust.pem");
+    let new = Dialer::showing(&stores, "newcomer");
+    crate::support::process::eventually("trust in the new authority", || new.connect(broker.port(), "b").is_ok());
+    assert!(old.connect(broker.port(), "c").is_err());
+}
+
+#[test]
+fn a_revoked_client_is_not_let_in_again() {
+    let instance = serving();
+    let stores = Stores::existing(&instance);
+    let broker = instance.start();
+    let lost = Dialer::showing(&stores, "lost");
+    lost.connect(broker.port(), "a").unwrap();
+    stores.revoke("lost", "next.crl");
+    std::fs::rename(stores.path("next.crl"), stores.path("revoked.pem")).unwrap();
+    broker.process.wait_for(RENEWED);
+    // Not by its ticket either.
+    assert!(lost.connect(broker.port(), "a").is_err());
+    Dialer::showing(&stores, "client").connect(broker.port(), "b").unwrap();
+}
+
+#[test]
+fn a_bad_file_keeps_the_old_and_is_told() {
+    let instance = serving();
+    let stores = Stores::existing(&instance);
+    let broker = instance.start();
+    let dialer = Dialer::showing(&stores, "client");
+    let before = serial(&dialer.connect(broker.port(), "a").unwrap());
+    for (number, bad) in ["junk", ""].into_iter().enumerate() {
+        std::fs::write(stores.path("store"), bad).unwrap();
+        wait(&broker, "the new keys and certificates are not used, the old stay: keyStorePath: ", number + 1);
+        assert_eq!(serial(&dialer.connect(broker.port(), "b").unwrap()), before);
+    }
+    std::fs::remove_file(stores.path("store")).unwrap();
+    wait(&broker, "the old stay", 3);
+    // A key without its certificate yet, as while files are being replaced.
+    stores.issue("server", "/CN=localhost", SERVER, 30);
+    stores.replace_by_join(&["server.key", "ca.pem"], "store");
+    wait(&broker, "it has no certificate of the key pem", 1);
+    stores.replace_by_join(&["server.key", "server.pem"], "store");
+    broker.process.wait_for(RENEWED);
+    assert_ne!(serial(&dialer.connect(broker.port(), "c").unwrap()), before);
+}
+
+/// Clients come and go while files change all the time; none is turned away.
+#[test]
+fn under_load() {
+    let instance = serving();
+    let stores = Stores::existing(&instance);
+    let broker = instance.start();
+    let port = broker.port();
+    let dialer = Dialer::showing(&stores, "client");
+    let mut kept = dialer.connect(port, "kept").unwrap();
+    std::thread::scope(|scope| {
+        let load = scope.spawn(|| {
+            let mut count = 0;
+            while !broker.process.lines().iter().any(|line| line.contains(RENEWED)) {
+                let mut stream = dialer.dial(port).unwrap();
+                stream.write_all(&hello("busy")).unwrap();
+                assert_eq!(connack(&mut stream).unwrap(), 0);
+                count += 1;
+            }
+            count
+        });
+        stores.issue("server", "/CN=localhost", SERVER, 30);
+        stores.replace_by_join(&["server.key", "server.pem"], "store");
+        broker.process.wait_for_within(RENEWED, PATIENCE + Duration::from_secs(5));
+        assert!(load.join().unwrap() > 0);
+    });
+    assert!(is_alive(&mut kept));
+}
