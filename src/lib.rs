@@ -1,6 +1,8 @@
 //! A multi-protocol message broker in the manner of Apache ActiveMQ Artemis.
 
+#[cfg(feature = "rocksdb")]
 pub mod broker;
+#[cfg(feature = "rocksdb")]
 pub mod cli;
 pub mod config;
 pub mod core;

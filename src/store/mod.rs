@@ -7,6 +7,7 @@ mod journal;
 mod lock;
 mod memory;
 pub mod record;
+#[cfg(feature = "rocksdb")]
 mod rocksdb;
 
 #[cfg(test)]
@@ -16,4 +17,5 @@ pub use self::batch::{Batch, Op, Ops};
 pub use self::journal::{Completion, Journal, JournalError, Notify, Visit};
 pub use self::lock::DataLock;
 pub use self::memory::MemoryJournal;
+#[cfg(feature = "rocksdb")]
 pub use self::rocksdb::{Options, RocksDbJournal};
