@@ -48,6 +48,14 @@ impl Syntax {
         self.pattern(pattern).any(|word| !matches!(word, Word::Literal(_)))
     }
 
+    /// Whether a name, or its first word, is left out by wildcards in its place: it begins with `$`, escaped or not.
+    pub fn is_reserved(&self, name: &str) -> bool {
+        name.starts_with('$')
+            || self
+                .escape
+                .is_some_and(|escape| name.strip_prefix(escape as char).is_some_and(|rest| rest.starts_with('$')))
+    }
+
     /// Whether `name` is one of those that `pattern` stands for.
     pub fn matches(&self, pattern: &str, name: &str) -> bool {
         let pattern: Vec<_> = self.pattern(pattern).collect();
@@ -140,6 +148,21 @@ mod tests {
         assert_eq!(words(r"1\.0.x"), [r"1\.0", "x"]);
         assert_eq!(words(r"a\\.b"), [r"a\\", "b"]);
         assert_eq!(words(r"a\"), [r"a\"]);
+    }
+
+    #[test]
+    fn reserved_names_begin_with_a_dollar_sign() {
+        let default = Syntax::default();
+        let plain = Syntax { escape: None, ..default };
+        for (name, in_default, in_plain) in [
+            ("$x.y", true, true),
+            (r"\$x", true, false),
+            (r"\\$x", false, false),
+            ("a$", false, false),
+            ("", false, false),
+        ] {
+            assert_eq!((default.is_reserved(name), plain.is_reserved(name)), (in_default, in_plain), "{name}");
+        }
     }
 
     #[test]

@@ -64,7 +64,7 @@ impl Retained {
     /// Begins a walk over the values whose address matches; end it with [`Retained::end`].
     pub fn begin(&mut self, pattern: &str) -> Cursor {
         self.values.pin();
-        Cursor::new(self.syntax.pattern(pattern), true)
+        Cursor::new(self.syntax.pattern(pattern), Some(self.syntax))
     }
 
     /// The walk's next value that is not expired.

@@ -128,7 +128,7 @@ impl<P> Router<P> {
         if self.routes.is_empty() {
             return;
         }
-        let mut cursor = Cursor::new(self.syntax.pattern(pattern), false);
+        let mut cursor = Cursor::new(self.syntax.pattern(pattern), None);
         let mut stale: SmallVec<[Box<str>; 4]> = SmallVec::new();
         let mut budget = usize::MAX;
         while let Some(address) = cursor.next(&self.routed, &mut budget) {
@@ -146,7 +146,7 @@ impl<P> Router<P> {
 
     fn make_route(&self, address: &str, policy: P) -> Route<P> {
         let words: SmallVec<[&str; 16]> = self.syntax.words(address).collect();
-        let reserved = address.starts_with('$');
+        let reserved = self.syntax.is_reserved(address);
         let mut keys: Vec<BindingKey> = Vec::new();
         self.patterns.patterns_of(&words, |found| keys.extend_from_slice(found));
         if reserved {
@@ -280,5 +280,14 @@ mod tests {
         router.bind(binding(3, "$x.#", Guarantee::AtMostOnce, 1, None));
         let route = router.route("$x.a", || ());
         assert_eq!(route.targets.iter().map(|target| target.queue).collect::<Vec<_>>(), [QueueKey(3)]);
+    }
+
+    #[test]
+    fn a_dollar_sign_that_has_to_be_escaped_is_reserved_too() {
+        let mut router = Router::new(Syntax { single: b'$', ..Syntax::default() }, 7);
+        router.bind(binding(1, "$.a", Guarantee::AtMostOnce, 1, None));
+        router.bind(binding(2, r"\$x.#", Guarantee::AtMostOnce, 1, None));
+        let route = router.route(r"\$x.a", || ());
+        assert_eq!(route.targets.iter().map(|target| target.queue).collect::<Vec<_>>(), [QueueKey(2)]);
     }
 }

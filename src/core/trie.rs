@@ -4,7 +4,7 @@ use hashbrown::HashTable;
 use smallvec::SmallVec;
 use std::hash::BuildHasher;
 
-use crate::core::address::Word;
+use crate::core::address::{Syntax, Word};
 
 const NONE: u32 = u32::MAX;
 const ROOT: u32 = 0;
@@ -305,7 +305,8 @@ impl<T> Trie<T> {
 pub struct Cursor {
     pattern: Vec<OwnedWord>,
     stack: Vec<Step>,
-    skip_reserved: bool,
+    /// Leave out reserved words, as names in this syntax have them, where the pattern begins with a wildcard.
+    reserved: Option<Syntax>,
 }
 
 #[derive(Debug)]
@@ -327,9 +328,10 @@ struct Step {
 }
 
 impl Cursor {
-    /// A walk from the start. With `skip_reserved`, a leading wildcard does not stand for words that begin with `$`.
-    pub fn new<'w>(pattern: impl Iterator<Item = Word<'w>>, skip_reserved: bool) -> Self {
-        let pattern = pattern
+    /// A walk from the start. With `reserved`, a leading wildcard does not stand for words that are reserved in names of
+    /// that syntax.
+    pub fn new<'w>(pattern: impl Iterator<Item = Word<'w>>, reserved: Option<Syntax>) -> Self {
+        let pattern: Vec<_> = pattern
             .map(|word| match word {
                 Word::Literal(word) => OwnedWord::Literal(word.into()),
                 Word::Single => OwnedWord::Single,
@@ -337,7 +339,8 @@ impl Cursor {
             })
             .collect();
         let root = Step { node: ROOT, depth: 0, rest: false, siblings: false };
-        Self { pattern, stack: vec![root], skip_reserved }
+        let reserved = reserved.filter(|_| !matches!(pattern.first(), Some(OwnedWord::Literal(_))));
+        Self { pattern, stack: vec![root], reserved }
     }
 
     /// Takes at most `budget` steps, lowering it, and stops at the next value. `None` with budget left is the end.
@@ -362,7 +365,7 @@ impl Cursor {
         if step.siblings && node.next != NONE {
             self.stack.push(Step { node: node.next, ..step });
         }
-        if step.siblings && node.parent == ROOT && self.skip_reserved && node.word.starts_with('$') {
+        if node.parent == ROOT && self.reserved.is_some_and(|syntax| syntax.is_reserved(&node.word)) {
             return None;
         }
         if step.rest {
@@ -399,11 +402,10 @@ impl Cursor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::address::Syntax;
     use proptest::prelude::*;
 
     fn names_by(trie: &Trie<String>, pattern: &str, skip_reserved: bool) -> Vec<String> {
-        let mut cursor = Cursor::new(Syntax::default().pattern(pattern), skip_reserved);
+        let mut cursor = Cursor::new(Syntax::default().pattern(pattern), skip_reserved.then(Syntax::default));
         let mut found = Vec::new();
         loop {
             let mut budget = 1;
@@ -482,7 +484,10 @@ mod tests {
             trie.insert(Syntax::default().words(name).map(Word::Literal), name.to_owned());
         }
         assert_eq!(names_by(&trie, "#", true), ["a", "b.$sys"]);
-        assert_eq!(names_by(&trie, "$sys.#", false), ["$sys.a"]);
+        assert_eq!(names_by(&trie, "$sys.#", true), ["$sys.a"]);
+        assert_eq!(names_by(&trie, "#.a", true), ["a"]);
+        assert_eq!(names_by(&trie, "#.$sys.a", true), Vec::<String>::new());
+        assert_eq!(names_by(&trie, "#.$sys.a", false), ["$sys.a"]);
     }
 
     #[test]
@@ -493,7 +498,7 @@ mod tests {
             trie.insert(syntax.words(name).map(Word::Literal), name.to_owned());
         }
         trie.pin();
-        let mut cursor = Cursor::new(syntax.pattern("*"), false);
+        let mut cursor = Cursor::new(syntax.pattern("*"), None);
         let mut budget = 2;
         assert_eq!(cursor.next(&trie, &mut budget).map(String::as_str), Some("c"));
         trie.remove(syntax.words("b").map(Word::Literal));

@@ -26,7 +26,7 @@ impl<'a> ConnAck<'a> {
         if flags > SESSION_PRESENT {
             return Err(Fault::malformed("MQTT-3.2.2-1")); // [MQTT-3.2.2-1]
         }
-        let session_present = flags == SESSION_PRESENT;
+        let session_present = flags == SESSION_PRESENT && version > Version::V3; // MQTT 3.1 reserves the whole byte
         let code = reader.u8()?;
         let known = if version == Version::V5 { REASONS.contains(&code) } else { code <= RETURN_CODE_MAX };
         if !known {

@@ -341,6 +341,16 @@ fn subscriptions_are_written_for_their_version() {
 }
 
 #[test]
+fn a_connack_of_mqtt_3_1_says_nothing_of_a_session() {
+    for (version, expected) in [(V3, false), (V4, true), (V5, true)] {
+        let body: &[u8] = if version == V5 { &[1, 0, 0] } else { &[1, 0] };
+        let frame = packet(0x20, body);
+        let Ok(Packet::ConnAck(connack)) = decode(&frame, version) else { panic!("refused") };
+        assert_eq!(connack.session_present, expected, "{version:?}");
+    }
+}
+
+#[test]
 fn secrets_and_payloads_are_not_shown() {
     for &(version, first, body) in VALID.iter().filter(|row| row.1 == 0x10 || row.1 == 0xf0 || row.1 == 0x30) {
         let shown = format!("{:?}", decode(&packet(first, body), version));

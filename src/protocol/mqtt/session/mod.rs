@@ -116,7 +116,8 @@ impl MqttSession {
     }
 
     fn write_disconnect(&mut self, fault: &Fault, cx: &mut Context<'_>) {
-        if self.version == Version::V5 {
+        // [MQTT-3.2.0-1] Nothing comes before CONNACK.
+        if self.version == Version::V5 && !self.owed.holds_the_first() {
             let properties = self.reason_string(fault);
             let properties = Properties::from_encoded_unchecked(&properties);
             Disconnect { reason: fault.reason(), properties }.encode(self.version, cx.out.buffer());
