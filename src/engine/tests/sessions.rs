@@ -52,6 +52,20 @@ fn time_away_counts_from_the_first_of_several_crashes() {
     script.join(&brief);
 }
 
+#[test]
+fn nothing_is_said_before_connack() {
+    let mut script = Script::new();
+    let first = script.join(&lasting("s"));
+    script.node.settle();
+    script.lose(first);
+    // A clean start waits until the old session is gone from the disk.
+    let waiting = script.connect(&Hello { clean: true, ..lasting("s") });
+    assert_eq!(script.hears(waiting), []);
+    script.connect(&lasting("s"));
+    assert!(script.node.is_over(waiting.link));
+    assert_eq!(script.hears(waiting), []); // [MQTT-3.2.0-1]
+}
+
 /// What a watcher hears of a will, after a time.
 fn will_after(client: &Hello, ms: u64, end: impl Fn(&mut Script, super::Seat)) -> Vec<String> {
     let mut script = Script::new();
