@@ -187,7 +187,7 @@ impl Engine {
     fn retain(&mut self, message: &Rc<Message>) -> bool {
         let key = Key::retained(message.address.name());
         if message.payload.is_empty() {
-            // [MQTT-3.3.1-6]
+            // [MQTT-3.3.1-6] [MQTT-3.3.1-7]
             return self.forget_retained(&message.address);
         }
         let put = |batch: &mut Batch| batch.put_record(&key, &(message.id, message_record(message)));

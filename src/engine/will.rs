@@ -17,7 +17,7 @@ impl Engine {
         };
         let mut due = now.after(will.delay_ms);
         if let Some(ends) = client.expiry.ends(now) {
-            due = due.min(ends); // [MQTT-3.1.3-9]
+            due = due.min(ends); // [MQTT-3.1.2-8]
         }
         if due <= now {
             return self.send_will_now(key);

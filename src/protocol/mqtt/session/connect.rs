@@ -95,7 +95,7 @@ impl MqttSession {
         let (expiry, announce_expiry) = match (packet.version, asked) {
             (Version::V5, Some(expiry)) => (expiry, false),
             (Version::V5, None) if limits.default_expiry_for_v5 => (limits.default_expiry, true),
-            (Version::V5, None) => (Expiry::AT_DISCONNECT, false), // [MQTT-3.1.2-23]
+            (Version::V5, None) => (Expiry::AT_DISCONNECT, false), // MQTT-3.1.2.11.2
             (_, _) if packet.clean_start => (Expiry::AT_DISCONNECT, false),
             (_, _) => (limits.default_expiry, false),
         };
@@ -116,7 +116,7 @@ impl MqttSession {
 
     fn will(&self, will: &crate::protocol::mqtt::codec::Will<'_>) -> Result<Will, Fault> {
         if !topic_is_valid(will.topic) || !has_few_levels(will.topic) {
-            return Err(Fault::new(Kind::TopicNameInvalid, "MQTT-3.1.3-11"));
+            return Err(Fault::new(Kind::TopicNameInvalid, "MQTT-4.7.3"));
         }
         if is_reserved(will.topic) {
             return Err(Fault::new(Kind::NotAuthorized, "MQTT-3.1.4-2"));
@@ -193,7 +193,7 @@ impl MqttSession {
             self.announce(&connecting, &mut properties);
         }
         ConnAck {
-            // [MQTT-3.2.2-2] MQTT 3.1 knows no such flag.
+            // [MQTT-3.2.2-2] [MQTT-3.2.2-3] MQTT 3.1 knows no such flag.
             session_present: present && self.version != Version::V3,
             code: ReasonCode::SUCCESS.0,
             properties: Properties::from_encoded_unchecked(&properties),
@@ -215,7 +215,7 @@ impl MqttSession {
             Property::MaximumPacketSize(bytes).encode(out);
         }
         if connecting.assigned {
-            Property::AssignedClientId(&self.client_id).encode(out); // [MQTT-3.1.3-7]
+            Property::AssignedClientId(&self.client_id).encode(out); // [MQTT-3.1.3-7] [MQTT-3.2.2-16]
         }
         if let Some(maximum) = self.limits.topic_alias_maximum {
             Property::TopicAliasMaximum(maximum).encode(out);

@@ -71,7 +71,7 @@ impl Inbound {
         self.alias_bytes += topic.len();
         self.alias_bytes -= self.aliases.insert(alias, topic.into()).map_or(0, |old| old.len());
         if self.alias_bytes > ALIAS_BYTES_MAX {
-            return Err(Fault::new(Kind::QuotaExceeded, "MQTT-3.3.2-8"));
+            return Err(Fault::new(Kind::QuotaExceeded, "MQTT-3.3.2.3.4"));
         }
         Ok(topic)
     }
@@ -89,7 +89,7 @@ impl MqttSession {
         }
         let topic = self.inbound.topic(packet.topic, parts.topic_alias)?;
         if !has_few_levels(topic) {
-            return Err(Fault::new(Kind::TopicNameInvalid, "MQTT-4.7.3-3"));
+            return Err(Fault::new(Kind::TopicNameInvalid, "MQTT-4.7.3"));
         }
         let mut address = std::mem::take(&mut cx.scratch.address);
         address.clear();
@@ -129,7 +129,7 @@ impl MqttSession {
     fn owe(&mut self, packet: &Publish<'_>, kind: AckKind) -> Result<Token, Fault> {
         let inbound = &mut self.inbound;
         if inbound.unacknowledged + inbound.received.len() >= inbound.unacknowledged_max {
-            return Err(Fault::new(Kind::ReceiveMaximumExceeded, "MQTT-3.3.4-9")); // [MQTT-3.3.4-9]
+            return Err(Fault::new(Kind::ReceiveMaximumExceeded, "MQTT-3.3.4-7")); // [MQTT-3.3.4-7]
         }
         if kind == AckKind::PubAck {
             inbound.unacknowledged += 1;

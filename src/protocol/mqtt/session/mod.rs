@@ -146,7 +146,7 @@ impl MqttSession {
             (Stage::New, _) => Err(Fault::protocol("MQTT-3.1.0-1")), // [MQTT-3.1.0-1]
             (Stage::Open, packet) => self.open_packet(packet, frame, cx),
             // Nothing is read from the connection while its CONNECT is worked on.
-            (Stage::Authenticating(_) | Stage::Opening(_), _) => Err(Fault::protocol("MQTT-3.1.4-5")),
+            (Stage::Authenticating(_) | Stage::Opening(_), _) => Err(Fault::protocol("MQTT-3.1.2-30")),
         }
     }
 
@@ -170,7 +170,7 @@ impl MqttSession {
             }
             Packet::Disconnect(packet) => self.disconnect(&packet).map(Some),
             Packet::Connect(_) => Err(Fault::protocol("MQTT-3.1.0-2")), // [MQTT-3.1.0-2]
-            Packet::Auth(_) => Err(Fault::protocol("MQTT-4.12.0-6")),   // [MQTT-4.12.0-6] no method was agreed on
+            Packet::Auth(_) => Err(Fault::protocol("MQTT-4.12.0-7")),   // [MQTT-4.12.0-7] no method was agreed on
             Packet::ConnAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_) | Packet::PingResp => {
                 debug_assert!(!frame.is_empty());
                 Err(Fault::protocol("MQTT-4.13.1-1"))
@@ -193,7 +193,7 @@ impl MqttSession {
 
     fn received_by_client(&mut self, id: u16, reason: ReasonCode, cx: &mut Context<'_>) -> Option<Request<'static>> {
         if reason.is_error() {
-            return self.outbound.acknowledged(id); // [MQTT-4.3.3-4]
+            return self.outbound.acknowledged(id); // [MQTT-4.4.0-2]
         }
         let Some(delivery) = self.outbound.received(id) else {
             let is_known = self.outbound.is_released(id);
@@ -203,7 +203,7 @@ impl MqttSession {
             self.write_owed(cx);
             return None;
         };
-        let token = self.owed.push(Item::ack(AckKind::PubRel, id, ReasonCode::SUCCESS));
+        let token = self.owed.push(Item::ack(AckKind::PubRel, id, ReasonCode::SUCCESS)); // [MQTT-4.3.3-4]
         Some(Request::Settle { delivery, handle: id, outcome: Outcome::Received, token: Some(token) })
     }
 
@@ -212,7 +212,7 @@ impl MqttSession {
         for property in packet.properties.iter() {
             match property {
                 Property::SessionExpiry(seconds) if self.expiry == Expiry::AT_DISCONNECT && seconds != 0 => {
-                    return Err(Fault::protocol("MQTT-3.14.2-2")); // [MQTT-3.14.2-2]
+                    return Err(Fault::protocol("MQTT-3.14.2.2.2"));
                 }
                 Property::SessionExpiry(seconds) => expiry = Some(Expiry(seconds)),
                 Property::ServerReference(_) => return Err(Fault::protocol("MQTT-3.14.2.2.5")),

@@ -67,7 +67,7 @@ impl Outbound {
 
     /// Messages with a guarantee that may be sent now.
     pub fn window(&self) -> usize {
-        self.window_max.saturating_sub(self.in_flight.len()) // [MQTT-3.3.4-7] [MQTT-3.3.4-9]
+        self.window_max.saturating_sub(self.in_flight.len()) // [MQTT-3.3.4-9] [MQTT-4.9.0-2]
     }
 
     /// Takes a free packet id.
@@ -152,7 +152,7 @@ impl Outbound {
         if version == Version::V5 {
             fanout.encode(message, cx.now);
             for tag in &delivery.grant.tags {
-                Property::SubscriptionIdentifier(*tag).encode(&mut fanout.own); // [MQTT-3.3.4-3] [MQTT-3.3.4-5]
+                Property::SubscriptionIdentifier(*tag).encode(&mut fanout.own); // [MQTT-3.3.4-3] [MQTT-3.3.4-4]
             }
             if self.alias_max > 0 {
                 sent_topic = self.alias(topic, &mut fanout.own);
@@ -166,7 +166,7 @@ impl Outbound {
             return Delivered::Oversized; // [MQTT-3.1.2-24] [MQTT-3.1.2-25]
         }
         let id = self.packet_id(delivery);
-        // [MQTT-3.3.1-8] [MQTT-3.3.1-9] [MQTT-3.3.1-12] [MQTT-3.3.1-13]
+        // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
         let retain = delivery.retained || delivery.grant.keep_retain && message.retain;
         let dup = delivery.redelivered && qos > QoS::AtMostOnce; // [MQTT-3.3.1-1] [MQTT-3.3.1-2]
         let out = cx.out.buffer();
@@ -208,7 +208,7 @@ impl Outbound {
         // A packet that is dropped for its size must not be the one that names an alias.
         if next <= self.alias_max && self.packet_max == PACKET_MAX {
             self.aliases.insert(topic.into(), next);
-            Property::TopicAlias(next).encode(own); // [MQTT-3.1.2-26]
+            Property::TopicAlias(next).encode(own); // [MQTT-3.1.2-26] [MQTT-3.1.2-27]
         }
         topic
     }

@@ -104,7 +104,7 @@ impl MqttSession {
         };
         let codes: Vec<u8> = results.iter().map(code).collect(); // [MQTT-3.11.3-2]
         let mut bytes = Vec::new();
-        let packet_id = self.owed.kept_id(token); // [MQTT-3.10.4-4]
+        let packet_id = self.owed.kept_id(token); // [MQTT-3.10.4-5]
         UnsubAck { packet_id, properties: Properties::default(), codes: &codes }.encode(self.version, &mut bytes);
         self.owed.set_bytes(token, bytes);
         self.owed.answer(token, ticket);
