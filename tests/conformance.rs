@@ -1,4 +1,4 @@
-//! The conformance script finds nothing wrong, over TCP and over WebSocket.
+//! The conformance script finds nothing wrong, over TCP, over TCP byte by byte, and over WebSocket.
 #![expect(clippy::unwrap_used, reason = "a failed test is told by its panic")]
 
 #[path = "clients/python.rs"]
@@ -30,6 +30,11 @@ fn judge(transport: &str) {
 #[test]
 fn over_tcp() {
     judge("tcp");
+}
+
+#[test]
+fn over_tcp_byte_by_byte() {
+    judge("split");
 }
 
 #[test]

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 sys.dont_write_bytecode = True  # before the imports below: a run leaves no files behind
 
 from client import Failure
-from harness import CHECKS, Skip
+from harness import CHECKS, STREAMS, Skip
 from streams import StreamError
 
 # slow checks first, so that their waiting overlaps with all others
@@ -22,7 +22,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=1883)
-    parser.add_argument("--transport", choices=("tcp", "ws"), default="tcp")
+    parser.add_argument("--transport", choices=STREAMS, default="tcp")
     parser.add_argument("--filter", default="", help="run only checks whose id contains this")
     parser.add_argument("--list", action="store_true", help="print the ids and stop")
     parser.add_argument("-v", "--verbose", action="store_true", help="print every check")

@@ -4,9 +4,10 @@ import itertools
 import os
 
 from client import Client
-from streams import TcpStream, WsStream
+from streams import SplitStream, TcpStream, WsStream
 
 LABELS = {3: "3.1", 4: "3.1.1", 5: "5"}
+STREAMS = {"tcp": TcpStream, "ws": WsStream, "split": SplitStream}
 ALL, MODERN, V5 = (3, 4, 5), (4, 5), (5,)
 CHECKS = []
 _serial = itertools.count(1)
@@ -70,8 +71,7 @@ class Test:
 
     def raw(self, version=None, **options):
         """A connection on which nothing has been sent."""
-        kind = WsStream if self.transport == "ws" else TcpStream
-        client = Client(kind(self.host, self.port, **options), version or self.version)
+        client = Client(STREAMS[self.transport](self.host, self.port, **options), version or self.version)
         self._clients.append(client)
         return client
 

@@ -1,4 +1,4 @@
-"""Byte streams to a broker: plain TCP and a small RFC 6455 WebSocket client."""
+"""Byte streams to a broker: plain TCP, TCP byte by byte, and a small RFC 6455 WebSocket client."""
 
 import base64
 import hashlib
@@ -42,6 +42,19 @@ class TcpStream:
 
     def close(self):
         self.sock.close()
+
+
+class SplitStream(TcpStream):
+    """A TCP connection that writes byte by byte, each in a segment of its own."""
+
+    ALONE = 1000  # bytes of one write that go alone; the rest of a long one goes in pieces of odd length
+    PIECE = 1021
+
+    def send(self, raw):
+        for at in range(min(len(raw), self.ALONE)):
+            super().send(raw[at:at + 1])
+        for at in range(self.ALONE, len(raw), self.PIECE):
+            super().send(raw[at:at + self.PIECE])
 
 
 def frame(opcode, payload, fin=True, masked=True, rsv=0):
