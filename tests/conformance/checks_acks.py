@@ -1,9 +1,11 @@
-"""PUBACK, PUBREC, PUBREL and PUBCOMP from the client: codes, unknown identifiers, repeats."""
+"""Acknowledgements: codes, unknown identifiers, repeats; what the server says in words, and what it leaves out."""
 
 import wire
 from client import Closed, require, require_equal
-from harness import ALL, MODERN, check
-from wire import PUBACK, PUBCOMP, PUBREC, PUBREL
+from harness import ALL, MODERN, Skip, check
+from wire import DISCONNECT, PUBACK, PUBCOMP, PUBREC, PUBREL, SUBACK, UNSUBACK
+
+ANSWERS = {wire.NAMES[kind]: kind for kind in (*wire.ACKS, SUBACK, UNSUBACK)}
 
 
 def inflight(t, qos, version=None):
@@ -168,3 +170,38 @@ def packet_ids_in_flight_differ(t):
         client.publish(t.topic("2"), b"x", 2)
     found = [watcher.expect_publish(ack=False) for _ in range(8)]
     require_equal(len({packet.pid for packet in found}), 8, "count of different identifiers")
+
+
+def provoke(t, client, kind):
+    """Have the server send a packet of a kind that is an occasion for a reason string."""
+    client.send({
+        PUBACK: wire.publish(5, "$SYS/broker/version", b"mine", 1, 9),
+        PUBREC: wire.publish(5, "$SYS/broker/version", b"mine", 2, 9),
+        PUBREL: wire.ack(PUBREC, 9),
+        PUBCOMP: wire.ack(PUBREL, 9),
+        SUBACK: wire.subscribe(5, 9, [(t.topic(), 1)]),
+        UNSUBACK: wire.unsubscribe(5, 9, [t.topic("unknown")]),
+        DISCONNECT: wire.connect(5, t.cid()),
+    }[kind])
+    try:
+        packet = client.recv()
+    except Closed:
+        raise Skip("it closes without a word") from None
+    require(packet and packet.kind == kind, wire.NAMES[kind], packet)
+    return packet
+
+
+@check("MQTT-3.4.2-2", cases={**ANSWERS, "DISCONNECT": DISCONNECT})
+def answer_fits_the_maximum_packet_size(t, kind):
+    full = provoke(t, t.client(), kind)
+    if not full.props:
+        raise Skip("no words to leave out")
+    for size in {full.size - 1, 40} - {full.size}:
+        bare = provoke(t, t.client(props=[("maximum_packet_size", size)]), kind)
+        require_equal(bare.code, full.code, "reason code")
+
+
+@check("MQTT-3.1.2-29", cases=ANSWERS)
+def nobody_is_told_reasons_against_their_will(t, kind):
+    client = t.client(props=[("request_problem_info", 0)])
+    require_equal(provoke(t, client, kind).props, [], "properties")

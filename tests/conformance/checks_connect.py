@@ -1,7 +1,7 @@
 """CONNECT and CONNACK: names, levels, flags, identifiers, credentials and session present."""
 
 import wire
-from client import require, require_equal
+from client import Closed, require, require_equal
 from harness import ALL, MODERN, check
 
 DENIED = {3: {0, 4, 5}, 4: {0, 4, 5}, 5: {0, 0x86, 0x87}}
@@ -52,6 +52,11 @@ def flagged_field_is_missing(t, flags):
     t.refused(wire.connect(t.version, t.cid(), flags=flags))
 
 
+@check("MQTT-3.1.2-19", MODERN)
+def flagged_password_is_missing(t):
+    t.refused(wire.connect(t.version, t.cid(), flags=0xC2, username="user"))
+
+
 @check("MQTT-3.1.3-1", MODERN)
 def will_payload_is_missing(t):
     t.refused(wire.connect(t.version, t.cid(), flags=0x06,
@@ -93,13 +98,16 @@ def username_alone_is_well_formed(t):
 
 @check("MQTT-3.1.2-17", ALL)
 def every_connect_field_at_once(t):
+    watcher = t.client()
+    watcher.subscribe(t.topic("will"), 2)
     will = (t.topic("will"), b"\x00\x01", 2, True, ())
     raw = wire.connect(t.version, t.cid(), will=will, username="user", password=b"pass")
     client = t.raw()
     connack = client.connect_raw(raw)
     require(connack.code in DENIED[t.version], "success or a denial of credentials", connack)
     if connack.code == 0:
-        client.disconnect()
+        client.kill()
+        watcher.expect_publish(t.topic("will"), b"\x00\x01", qos=2)
 
 
 @check("MQTT-3.1.3-8", (4,))
@@ -321,6 +329,38 @@ def unknown_authentication_method_with_data(t):
 def unknown_authentication_method_gets_0x8c(t):
     raw = wire.connect(5, t.cid(), props=[("auth_method", "NO-SUCH-METHOD")])
     require_equal(t.raw().connect_raw(raw).code, 0x8C, "reason code")
+
+
+@check("MQTT-3.2.2-6")
+def refusal_says_that_no_session_is_present(t):
+    t.durable(1).disconnect()
+    props = [("auth_method", "NO-SUCH-METHOD"), ("session_expiry", 60)]
+    connack = t.raw().connect_raw(wire.connect(5, t.cid(1), clean=False, props=props))
+    require(connack.code >= 0x80, "a refusal", connack)
+    require_equal(connack.session_present, 0, "session present")
+    require_equal(t.durable(1).connack.session_present, 1, "session present after the refusal")
+
+
+@check("MQTT-3.2.2-19", cases={"told first": 0, "told last": 1})
+def refusal_fits_the_maximum_packet_size(t, place):
+    props = [("auth_method", "NO-SUCH-METHOD")]
+    props.insert(place, ("maximum_packet_size", 20))
+    client = t.raw()
+    client.packet_limit = 20
+    connack = client.connect_raw(wire.connect(5, t.cid(), props=props))
+    require(connack.code in (0x8C, 0x87), "code 0x8C or 0x87", connack)
+
+
+@check("MQTT-3.1.2-24", cases=[2, 5, 10, 20, 40])
+def connack_fits_the_maximum_packet_size(t, size):
+    client = t.raw()
+    client.packet_limit = size
+    client.send(wire.connect(5, "", props=[("maximum_packet_size", size)]))
+    try:
+        packet = client.recv()
+    except Closed:
+        return
+    require(packet and packet.kind == wire.CONNACK, "CONNACK or close", packet)
 
 
 @check("MQTT-3.1.2-28", cases={"absent": (), "0": (("request_response_info", 0),)})

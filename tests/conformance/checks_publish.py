@@ -1,7 +1,7 @@
 """PUBLISH: flows at every QoS, illegal packets, properties, topic aliases, order and limits."""
 
 import wire
-from client import PROTOCOL_ERRORS, require, require_equal
+from client import PROTOCOL_ERRORS, Closed, require, require_equal
 from harness import ALL, LABELS, MODERN, Skip, check
 
 PAIRS = {f"to v{LABELS[version]} qos {qos}": (version, qos) for version in ALL for qos in (0, 1, 2)}
@@ -94,6 +94,23 @@ def packet_id_is_new_after_pubcomp(t):
         client.last_pid = 6
         client.publish(t.topic(), payload, 2)
         watcher.expect_publish(t.topic(), payload)
+
+
+@check("MQTT-4.3.3-9")
+def packet_id_is_new_after_a_refusal(t):
+    watcher, client = t.client(), t.client()
+    watcher.subscribe(t.topic(), 2)
+    client.send(wire.publish(5, "$SYS/broker/version", b"mine", 2, 6))
+    try:
+        packet = client.recv()
+    except Closed:
+        raise Skip("it closes without a word") from None
+    if packet and packet.kind == wire.PUBREC and packet.code < 0x80:
+        raise Skip("nothing is refused")
+    require(packet and packet.kind == wire.PUBREC, "PUBREC", packet)
+    client.last_pid = 5
+    client.publish(t.topic(), b"x", 2)
+    watcher.expect_publish(t.topic(), b"x")
 
 
 @check("MQTT-4.3.2-5", ALL)
@@ -345,6 +362,19 @@ def server_keeps_to_the_alias_maximum(t, props):
         client.publish(topic, b"x", 1)
     found = [watcher.expect_publish(payload=b"x").topic for _ in topics]
     require_equal(sorted(found), sorted(topics), "topics")
+
+
+@check("MQTT-3.3.2-7", cases={"again": [("topic_alias_maximum", 5)], "not any more": []})
+def aliases_of_the_server_begin_anew(t, props):
+    watcher, client = t.durable(1, props=[("topic_alias_maximum", 5)]), t.client()
+    watcher.subscribe(t.topic(), 1)
+    for _ in range(2):
+        client.publish(t.topic(), b"before", 1)
+        watcher.expect_publish(t.topic(), b"before")
+    watcher.disconnect()
+    again = t.durable(1, props=props)
+    client.publish(t.topic(), b"after", 1)
+    again.expect_publish(t.topic(), b"after")
 
 
 # ---------------------------------------------------------------- limits of the client

@@ -42,6 +42,14 @@ def retained_message_is_replaced(t):
     require_equal([packet.payload for packet in kept(t)], [b"3"], "payloads")
 
 
+@check("MQTT-3.3.1-5", ALL)
+def retained_message_of_qos_0_replaces(t):
+    keep(t, b"old", 2)
+    keep(t, b"new", 0)
+    found = kept(t)
+    require(all(packet.payload == b"new" for packet in found), "the new message or none", found)
+
+
 @check("MQTT-3.3.1-6", ALL, cases=[0, 1, 2])
 def empty_payload_clears(t, qos):
     keep(t, b"kept")

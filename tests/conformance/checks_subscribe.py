@@ -273,6 +273,17 @@ def retain_handling_1_after_unsubscribe(t):
         watcher.unsubscribe(t.topic())
 
 
+@check("MQTT-3.8.4-4", ALL)
+def resubscribing_loses_nothing(t):
+    watcher, client, count = t.client(), t.client(), 40
+    watcher.subscribe(t.topic(), 1)
+    client.send(b"".join(wire.publish(t.version, t.topic(), b"%d" % n, 1, n + 1) for n in range(count)))
+    for n in range(10):
+        watcher.subscribe(t.topic(), 1 + n % 2)
+    found = {watcher.expect_publish(t.topic()).payload for _ in range(count)}
+    require_equal(len(found), count, "count of different messages")
+
+
 @check("MQTT-3.8.4-3", (3, 4))
 def resubscribe_sends_retained_again(t):
     client, watcher = t.client(), t.client()

@@ -172,6 +172,26 @@ def message_without_expiry_does_not_expire(t):
     require_equal(packet.prop("message_expiry"), None, "message expiry")
 
 
+@check("MQTT-4.3.3-7")
+def qos_2_under_way_does_not_expire(t):
+    watcher = t.durable(1)
+    watcher.subscribe(t.topic(), 2)
+    t.client().publish(t.topic(), b"x", 2, props=[("message_expiry", 1)])
+    packet = watcher.expect_publish(t.topic(), b"x", ack=False, qos=2)
+    watcher.kill()
+    time.sleep(2.3)
+    t.durable(1).expect_publish(t.topic(), b"x", dup=1, pid=packet.pid)
+
+
+@check("MQTT-4.3.3-13")
+def expired_message_completes_its_flow(t):
+    client = absent(t, 2)
+    client.send(wire.publish(5, t.topic(), b"dies", 2, 5, props=[("message_expiry", 1)]))
+    client.expect(wire.PUBREC, pid=5)
+    time.sleep(2.3)
+    require_equal(client.release(5).code, 0, "reason code")
+
+
 @check("MQTT-3.3.2-5", (4,))
 def expiry_holds_for_older_subscribers(t):
     absent(t)

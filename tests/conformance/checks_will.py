@@ -40,6 +40,16 @@ def will_is_forgotten_with_the_connection(t):
     watcher.expect_quiet()
 
 
+@check("MQTT-3.1.2-10", ALL)
+def will_is_sent_once(t):
+    watcher = watch(t)
+    t.durable(1, will=will(t)).kill()
+    watcher.expect_publish(t.topic("will"), b"gone")
+    t.durable(1).kill()
+    t.durable(1, clean=True).kill()
+    watcher.expect_quiet()
+
+
 @check("MQTT-3.14.4-3", cases=[0x04, 0x80, 0x81, 0x90, 0x98])
 def will_after_disconnect_with_a_reason(t, code):
     watcher = watch(t)

@@ -45,6 +45,7 @@ class Client:
         self.alias_maximum = 0
         self.aliases = {}
         self.packet_limit = None
+        self.is_answered = False
 
     # ---- raw exchange
 
@@ -84,10 +85,14 @@ class Client:
             raise Failure("a well-formed packet", error) from None
         if packet is None:
             return None
-        if self.packet_limit and before - len(self.buffer) > self.packet_limit:
+        packet.size = before - len(self.buffer)
+        if self.packet_limit and packet.size > self.packet_limit:
             raise Failure(f"packets of at most {self.packet_limit} bytes", packet)
         if packet.kind == wire.PUBLISH and self.version == 5:
             self._resolve_alias(packet)
+        if packet.kind == wire.CONNACK:
+            require(not self.is_answered, "one CONNACK", packet)
+            self.is_answered = True
         return packet
 
     def _resolve_alias(self, packet):

@@ -79,7 +79,7 @@ class Packet:
         return [value for key, value in self.props if key == name]
 
     def __repr__(self):
-        fields = {key: value for key, value in vars(self).items() if key not in ("kind", "flags")}
+        fields = {key: value for key, value in vars(self).items() if key not in ("kind", "flags", "size")}
         if len(fields.get("payload", b"")) > 40:
             fields["payload"] = f"<{len(self.payload)} bytes>"
         text = ", ".join(f"{key}={value!r}" for key, value in fields.items() if value not in ([], None))
@@ -288,6 +288,8 @@ def take_packet(buffer, version):
         shift += 7
         at += 1
         if buffer[at - 1] < 0x80:
+            if at > 2 and buffer[at - 1] == 0:
+                raise WireError("remaining length not minimal")
             break
         if shift > 21:
             raise WireError("remaining length of more than four bytes")
