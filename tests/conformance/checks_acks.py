@@ -37,7 +37,7 @@ def pubcomp_for_unknown_id_says_so(t):
     client.expect(PUBCOMP, pid=4711, code=0x92)
 
 
-@check("MQTT-4.3.3-11", ALL)
+@check("MQTT-4.3.3-11", ALL, v4="MQTT-4.3.3-2")
 def repeated_pubrel_gets_pubcomp_again(t):
     client = t.client()
     client.send(wire.publish(t.version, t.topic(), b"x", 2, 3))
@@ -46,14 +46,14 @@ def repeated_pubrel_gets_pubcomp_again(t):
     client.release(3)
 
 
-@check("MQTT-4.3.2-2", MODERN, cases={wire.NAMES[kind]: kind for kind in (PUBACK, PUBCOMP)})
+@check("MQTT-4.3", MODERN, cases={wire.NAMES[kind]: kind for kind in (PUBACK, PUBCOMP)})
 def acknowledgement_of_unknown_id_is_tolerated(t, kind):
     client = t.client()
     client.send(wire.ack(kind, 4711))
     client.ping()
 
 
-@check("MQTT-4.3.3-4", MODERN)
+@check("MQTT-4.3.3-4 MQTT-3.6.2-1", MODERN)
 def pubrec_of_unknown_id_is_tolerated(t):
     client = t.client()
     client.send(wire.ack(PUBREC, 4711))
@@ -62,7 +62,7 @@ def pubrec_of_unknown_id_is_tolerated(t):
         require(packet.kind == PUBREL and packet.pid == 4711, "at most PUBREL 4711", packet)
 
 
-@check("MQTT-2.2.1-3", MODERN, cases={wire.NAMES[kind]: kind for kind in wire.ACKS})
+@check("MQTT-2.2.1-5", MODERN, cases={wire.NAMES[kind]: kind for kind in wire.ACKS})
 def acknowledgement_of_id_0_harms_nobody(t, kind):
     client = t.client()
     client.send(wire.ack(kind, 0))
@@ -73,21 +73,21 @@ def acknowledgement_of_id_0_harms_nobody(t, kind):
     t.alive()
 
 
-@check("MQTT-4.3.2-3", ALL)
+@check("MQTT-4.3.2-3", ALL, v4="MQTT-4.3.2-1")
 def puback_ends_the_flow(t):
     watcher, packet = inflight(t, 1)
     watcher.acknowledge(packet)
     resume_without_redelivery(t, watcher)
 
 
-@check("MQTT-4.3.3-7", ALL)
+@check("MQTT-4.3.3-5", ALL, v4="MQTT-4.3.3-1")
 def pubcomp_ends_the_flow(t):
     watcher, packet = inflight(t, 2)
     watcher.acknowledge(packet)
     resume_without_redelivery(t, watcher)
 
 
-@check("MQTT-3.4.2-1", cases=[0x00, 0x10, 0x80, 0x83, 0x87, 0x97, 0x99])
+@check("MQTT-4.4.0-2", cases=[0x00, 0x10, 0x80, 0x83, 0x87, 0x97, 0x99])
 def puback_code_ends_the_flow(t, code):
     watcher, packet = inflight(t, 1)
     watcher.send(wire.ack(PUBACK, packet.pid, code, [("reason_string", "why"), ("user_property", ("a", "b"))]))
@@ -95,7 +95,7 @@ def puback_code_ends_the_flow(t, code):
     resume_without_redelivery(t, watcher)
 
 
-@check("MQTT-3.5.2-1", cases=[0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99])
+@check("MQTT-4.3.3-4 MQTT-4.4.0-2", cases=[0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99])
 def pubrec_error_ends_the_flow(t, code):
     watcher, packet = inflight(t, 2)
     watcher.send(wire.ack(PUBREC, packet.pid, code))
@@ -104,7 +104,8 @@ def pubrec_error_ends_the_flow(t, code):
     resume_without_redelivery(t, watcher)
 
 
-@check("MQTT-3.5.2-1", cases={"0x00": (0, None), "0x10": (0x10, None), "with properties": (0, ())})
+@check("MQTT-2.2.1-5 MQTT-3.6.2-1 MQTT-4.3.3-4",
+       cases={"0x00": (0, None), "0x10": (0x10, None), "with properties": (0, ())})
 def pubrec_success_gets_pubrel(t, case):
     watcher, packet = inflight(t, 2)
     watcher.send(wire.ack(PUBREC, packet.pid, *case))
@@ -114,7 +115,8 @@ def pubrec_success_gets_pubrel(t, case):
     resume_without_redelivery(t, watcher)
 
 
-@check("MQTT-4.3.3-11", cases={"bare": (None, None), "code": (0, None), "properties": (0, [("user_property", ("a", "b"))]),
+@check("MQTT-4.3.3-11 MQTT-3.7.2-1",
+       cases={"bare": (None, None), "code": (0, None), "properties": (0, [("user_property", ("a", "b"))]),
                                "0x92": (0x92, None)})
 def pubrel_forms(t, case):
     watcher, client = t.client(), t.client()
@@ -145,7 +147,7 @@ def no_redelivery_while_connected(t):
     watcher.acknowledge(packet)
 
 
-@check("MQTT-4.6.0-4", ALL)
+@check("MQTT-4.3.2-3", ALL)
 def acknowledgements_may_come_in_any_order(t):
     watcher = t.client()
     watcher.subscribe(t.topic(), 1)
@@ -159,7 +161,7 @@ def acknowledgements_may_come_in_any_order(t):
     watcher.expect_publish(t.topic(), b"next")
 
 
-@check("MQTT-2.2.1-4", ALL)
+@check("MQTT-2.2.1-4 MQTT-4.3.2-1 MQTT-4.3.3-1", ALL, v4="MQTT-2.3.1-4 MQTT-4.3.2-1 MQTT-4.3.3-1")
 def packet_ids_in_flight_differ(t):
     watcher = t.client()
     watcher.subscribe(t.topic("1"), 1)
@@ -191,7 +193,9 @@ def provoke(t, client, kind):
     return packet
 
 
-@check("MQTT-3.4.2-2", cases={**ANSWERS, "DISCONNECT": DISCONNECT})
+@check("MQTT-3.4.2-2 MQTT-3.1.2-24 MQTT-3.4.2-3 MQTT-3.5.2-2 MQTT-3.5.2-3 MQTT-3.6.2-2 MQTT-3.6.2-3 MQTT-3.7.2-2 "
+       "MQTT-3.7.2-3 MQTT-3.9.2-1 MQTT-3.9.2-2 MQTT-3.11.2-1 MQTT-3.11.2-2 MQTT-3.14.2-3 MQTT-3.14.2-4",
+       cases={**ANSWERS, "DISCONNECT": DISCONNECT})
 def answer_fits_the_maximum_packet_size(t, kind):
     full = provoke(t, t.client(), kind)
     if not full.props:

@@ -7,7 +7,8 @@ from harness import ALL, LABELS, MODERN, Skip, check
 PAIRS = {f"to v{LABELS[version]} qos {qos}": (version, qos) for version in ALL for qos in (0, 1, 2)}
 
 
-@check("MQTT-4.3.0-1", ALL, cases=PAIRS)
+@check("MQTT-2.2.1-2 MQTT-3.3.1-2 MQTT-3.3.4-1 MQTT-3.8.4-8 MQTT-4.3.1-1", ALL,
+       v4="MQTT-2.3.1-5 MQTT-3.3.1-2 MQTT-3.3.4-1 MQTT-3.8.4-6 MQTT-4.3.1-1", cases=PAIRS)
 def every_qos_reaches_every_version(t, case):
     version, qos = case
     watchers = [t.client(version=version) for _ in range(3)]
@@ -20,49 +21,51 @@ def every_qos_reaches_every_version(t, case):
         watcher.expect_quiet(0.05)
 
 
-@check("MQTT-3.3.1-2", MODERN)
+@check("MQTT-3.3.1-2", MODERN, v4="MQTT-3.3.1-2")
 def dup_with_qos_0(t):
     client = t.client()
     client.send(wire.publish(t.version, t.topic(), b"x", dup=True))
     client.expect_closed(PROTOCOL_ERRORS)
 
 
-@check("MQTT-3.3.1-4", MODERN, cases={"plain": False, "dup": True})
+@check("MQTT-3.3.1-4", MODERN, v4="MQTT-3.3.1-4", cases={"plain": False, "dup": True})
 def publish_at_qos_3(t, dup):
     client = t.client()
     client.send(wire.publish(t.version, t.topic(), b"x", 3, 1, dup=dup))
     client.expect_closed(PROTOCOL_ERRORS | {0x9B})
 
 
-@check("MQTT-3.3.2-2", MODERN, cases=["#", "a/#", "+", "a/+/b", "a+", "a#b"])
+@check("MQTT-3.3.2-2 MQTT-4.7.0-1", MODERN,
+       v4="MQTT-3.3.2-2 MQTT-4.7.1-1", cases=["#", "a/#", "+", "a/+/b", "a+", "a#b"])
 def wildcard_in_publish_topic(t, tail):
     client = t.client()
     client.send(wire.publish(t.version, t.topic(tail), b"x"))
     client.expect_closed(PROTOCOL_ERRORS | {0x90})
 
 
-@check("MQTT-4.7.3-1", MODERN, cases=[0, 1])
+@check("MQTT-4.7.3-1", MODERN, v4="MQTT-4.7.3-1", cases=[0, 1])
 def empty_publish_topic(t, qos):
     client = t.client()
     client.send(wire.publish(t.version, "", b"x", qos, 1 if qos else None))
     client.expect_closed(PROTOCOL_ERRORS | {0x90})
 
 
-@check("MQTT-2.2.1-3", MODERN, cases=[1, 2])
+@check("MQTT-2.2.1-3", MODERN, v4="MQTT-2.3.1-1", cases=[1, 2])
 def publish_with_packet_id_0(t, qos):
     client = t.client()
     client.send(wire.publish(t.version, t.topic(), b"x", qos, 0))
     client.expect_closed(PROTOCOL_ERRORS)
 
 
-@check("MQTT-2.2.1-5", ALL, cases=[1, 2])
+@check("MQTT-2.2.1-5 MQTT-3.3.4-1 MQTT-4.3.2-4 MQTT-4.3.3-8", ALL,
+       v4="MQTT-2.3.1-6 MQTT-3.3.4-1 MQTT-4.3.2-2", cases=[1, 2])
 def highest_packet_id(t, qos):
     client = t.client()
     client.last_pid = 65534
     client.publish(t.topic(), b"x", qos)
 
 
-@check("MQTT-3.3.1-3", ALL, cases=[1, 2])
+@check("MQTT-3.3.1-3", ALL, v4="MQTT-3.3.1-3", cases=[1, 2])
 def dup_of_the_publisher_is_not_forwarded(t, qos):
     watcher, client = t.client(), t.client()
     watcher.subscribe(t.topic(), qos)
@@ -73,7 +76,7 @@ def dup_of_the_publisher_is_not_forwarded(t, qos):
     watcher.expect_publish(t.topic(), b"x", dup=0)
 
 
-@check("MQTT-4.3.3-10", ALL)
+@check("MQTT-4.3.3-10", ALL, v4="MQTT-4.3.3-2")
 def qos_2_is_delivered_once(t):
     watcher, client = t.client(), t.client()
     watcher.subscribe(t.topic(), 2)
@@ -86,7 +89,7 @@ def qos_2_is_delivered_once(t):
     watcher.expect_quiet()
 
 
-@check("MQTT-4.3.3-12", ALL)
+@check("MQTT-4.3.3-12", ALL, v4="MQTT-4.3.3-2")
 def packet_id_is_new_after_pubcomp(t):
     watcher, client = t.client(), t.client()
     watcher.subscribe(t.topic(), 2)
@@ -113,7 +116,7 @@ def packet_id_is_new_after_a_refusal(t):
     watcher.expect_publish(t.topic(), b"x")
 
 
-@check("MQTT-4.3.2-5", ALL)
+@check("MQTT-4.3.2-5", ALL, v4="MQTT-4.3.2-2")
 def packet_id_is_new_after_puback(t):
     watcher, client = t.client(), t.client()
     watcher.subscribe(t.topic(), 1)
@@ -123,7 +126,7 @@ def packet_id_is_new_after_puback(t):
         watcher.expect_publish(t.topic(), payload)
 
 
-@check("MQTT-2.2.1-4", ALL)
+@check("MQTT-2.2.1-4", ALL, v4="MQTT-2.3.1-4")
 def packet_ids_of_both_directions_are_independent(t):
     client = t.client()
     client.subscribe(t.topic(), 2)
@@ -134,7 +137,7 @@ def packet_ids_of_both_directions_are_independent(t):
     client.expect_publish(t.topic(), b"a")
 
 
-@check("MQTT-4.6.0-5", ALL, cases=[0, 1, 2])
+@check("MQTT-4.6.0-5 MQTT-4.6.0-6", ALL, v4="MQTT-4.6.0-5 MQTT-4.6.0-6", cases=[0, 1, 2])
 def order_is_kept(t, qos):
     watcher, client = t.client(), t.client()
     watcher.subscribe(t.topic(), qos)
@@ -148,7 +151,7 @@ def order_is_kept(t, qos):
         watcher.expect_publish(t.topic(), b"%d" % n, qos=qos)
 
 
-@check("MQTT-2.2.1-5", ALL, cases=[1, 2])
+@check("MQTT-2.2.1-5 MQTT-3.3.4-1", ALL, v4="MQTT-3.3.4-1", cases=[1, 2])
 def packet_ids_may_come_in_any_order(t, qos):
     client = t.client()
     client.send(b"".join(wire.publish(t.version, t.topic(), b"x", qos, pid) for pid in (7, 3, 5, 1)))
@@ -156,7 +159,7 @@ def packet_ids_may_come_in_any_order(t, qos):
     require_equal(sorted(ids), [1, 3, 5, 7], "acknowledged identifiers")
 
 
-@check("MQTT-3.3.3-1", ALL, cases={"empty": b"", "one byte": b"\0", "127 bytes": b"x" * 127, "16 KiB": b"y" * 16384,
+@check("MQTT-3.3.3", ALL, cases={"empty": b"", "one byte": b"\0", "127 bytes": b"x" * 127, "16 KiB": b"y" * 16384,
                                    "binary": bytes(range(256)), "1 MiB": b"z" * 1048576})
 def payload_is_unaltered(t, payload):
     watcher, client = t.client(), t.client()
@@ -165,7 +168,7 @@ def payload_is_unaltered(t, payload):
     watcher.expect_publish(t.topic(), payload, timeout=8)
 
 
-@check("MQTT-4.2.0-1", ALL)
+@check("MQTT-4.2-1", ALL)
 def publish_byte_by_byte(t):
     client = t.client()
     client.subscribe(t.topic())
@@ -175,7 +178,7 @@ def publish_byte_by_byte(t):
     client.expect_publish(t.topic(), b"slow")
 
 
-@check("MQTT-4.2.0-1", ALL)
+@check("MQTT-4.2-1", ALL)
 def many_packets_in_one_write(t):
     client = t.client()
     client.subscribe(t.topic())
@@ -185,20 +188,20 @@ def many_packets_in_one_write(t):
         client.expect(wire.PINGRESP)
 
 
-@check("MQTT-3.3.2-1", ALL)
+@check("MQTT-3.3.2-1 MQTT-4.7.3-3", ALL, v4="MQTT-3.3.2-1 MQTT-4.7.3-3")
 def longest_topic(t):
     client = t.client()
     topic = t.topic("x" * (65535 - len(t.topic()) - 1))
     client.publish(topic, b"x", 1)
 
 
-@check("MQTT-3.4.2-1", cases=[1, 2])
+@check("MQTT-3.4.2-1 MQTT-3.5.2-1", cases=[1, 2])
 def publish_nobody_wants(t, qos):
     packet = t.client().publish(t.topic("nobody"), b"x", qos)
     require(packet.code in (0, 0x10), "code 0x00 or 0x10", packet)
 
 
-@check("MQTT-3.4.2-1", cases=[1, 2])
+@check("MQTT-3.4.2-1 MQTT-3.5.2-1", cases=[1, 2])
 def publish_somebody_wants(t, qos):
     watcher = t.client()
     watcher.subscribe(t.topic())
@@ -217,7 +220,7 @@ FORWARDED = {
 }
 
 
-@check("MQTT-3.3.2-15", cases=FORWARDED)
+@check("MQTT-3.3.2-15 MQTT-3.3.2-4 MQTT-3.3.2-16 MQTT-3.3.2-17 MQTT-3.3.2-20", cases=FORWARDED)
 def property_is_forwarded_unaltered(t, props):
     watcher = t.client()
     watcher.subscribe(t.topic())
@@ -228,7 +231,7 @@ def property_is_forwarded_unaltered(t, props):
     require_equal(packet.props, props, "properties")
 
 
-@check("MQTT-3.3.2-18")
+@check("MQTT-3.3.2-18 MQTT-3.3.2-17")
 def user_properties_keep_their_order_among_others(t):
     users = [("user_property", ("k", str(n))) for n in range(20)]
     mixed = users[:7] + [("content_type", "t")] + users[7:] + [("payload_format", 1)]
@@ -280,7 +283,7 @@ def alias_publish(client, topic, alias, payload, qos=0):
     client.send(wire.publish(5, topic, payload, qos, pid, props=[("topic_alias", alias)]))
 
 
-@check("MQTT-3.3.2-10", cases={"qos 0": 0, "qos 1": 1})
+@check("MQTT-3.3.2-12", cases={"qos 0": 0, "qos 1": 1})
 def alias_stands_for_its_topic(t, qos):
     client, maximum = alias_client(t)
     watcher = t.client()
@@ -321,7 +324,7 @@ def alias_above_the_maximum(t):
     client.expect_closed(PROTOCOL_ERRORS | {0x94})
 
 
-@check("MQTT-3.3.2-7")
+@check("MQTT-3.3.2.3.4")
 def alias_never_defined(t):
     client = t.client()
     alias_publish(client, "", 1, b"x")
@@ -340,7 +343,7 @@ def alias_does_not_outlive_the_connection(t):
     again.expect_closed(PROTOCOL_ERRORS | {0x94, 0x90})
 
 
-@check("MQTT-3.3.2-7")
+@check("MQTT-3.3.2.3.4")
 def aliases_of_two_clients_are_apart(t):
     (first, _), (second, _) = alias_client(t), alias_client(t)
     watcher = t.client()
@@ -353,7 +356,8 @@ def aliases_of_two_clients_are_apart(t):
         watcher.expect_publish(t.topic(name), b"use")
 
 
-@check("MQTT-3.1.2-26", cases={"absent": (), "0": [("topic_alias_maximum", 0)], "2": [("topic_alias_maximum", 2)]})
+@check("MQTT-3.1.2-26 MQTT-3.1.2-27 MQTT-3.3.2-11",
+       cases={"absent": (), "0": [("topic_alias_maximum", 0)], "2": [("topic_alias_maximum", 2)]})
 def server_keeps_to_the_alias_maximum(t, props):
     watcher, client = t.client(props=props), t.client()
     watcher.subscribe(t.topic("#"), 1)
@@ -364,7 +368,7 @@ def server_keeps_to_the_alias_maximum(t, props):
     require_equal(sorted(found), sorted(topics), "topics")
 
 
-@check("MQTT-3.3.2-7", cases={"again": [("topic_alias_maximum", 5)], "not any more": []})
+@check("MQTT-3.3.2-7 MQTT-3.3.2-11", cases={"again": [("topic_alias_maximum", 5)], "not any more": []})
 def aliases_of_the_server_begin_anew(t, props):
     watcher, client = t.durable(1, props=[("topic_alias_maximum", 5)]), t.client()
     watcher.subscribe(t.topic(), 1)
@@ -379,7 +383,8 @@ def aliases_of_the_server_begin_anew(t, props):
 
 # ---------------------------------------------------------------- limits of the client
 
-@check("MQTT-3.3.4-9", cases={"1 at qos 1": (1, 1), "3 at qos 1": (3, 1), "1 at qos 2": (1, 2), "3 at qos 2": (3, 2)})
+@check("MQTT-3.3.4-9 MQTT-4.9.0-2",
+       cases={"1 at qos 1": (1, 1), "3 at qos 1": (3, 1), "1 at qos 2": (1, 2), "3 at qos 2": (3, 2)})
 def receive_maximum_of_the_client(t, case):
     maximum, qos = case
     watcher, client = t.client(props=[("receive_maximum", maximum)]), t.client()
@@ -419,7 +424,7 @@ def error_in_pubrec_frees_the_quota(t):
     watcher.expect_publish(t.topic(), b"2")
 
 
-@check("MQTT-4.9.0-3")
+@check("MQTT-4.9.0-3 MQTT-3.3.4-10")
 def full_quota_does_not_stop_other_packets(t):
     watcher, client = t.client(props=[("receive_maximum", 1)]), t.client()
     watcher.subscribe(t.topic(), 1)
@@ -442,7 +447,7 @@ def packet_above_the_maximum_is_dropped(t, qos):
     watcher.expect_publish(t.topic(), b"after")
 
 
-@check("MQTT-3.1.2-25")
+@check("MQTT-3.1.2-25 MQTT-3.1.2-24")
 def maximum_packet_size_is_exact(t):
     size = 120
     watcher, client = t.client(props=[("maximum_packet_size", size)]), t.client()

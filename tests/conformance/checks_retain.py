@@ -19,7 +19,7 @@ def kept(t, name="r", qos=1):
     return watcher.collect(0.2)
 
 
-@check("MQTT-3.3.1-5", ALL, cases=[0, 1, 2])
+@check("MQTT-3.3.1-5", ALL, v4="MQTT-3.3.1-5 MQTT-3.3.1-8", cases=[0, 1, 2])
 def new_subscriber_gets_the_retained_message(t, qos):
     keep(t, b"kept", qos)
     watcher = t.client()
@@ -28,21 +28,21 @@ def new_subscriber_gets_the_retained_message(t, qos):
     watcher.expect_quiet(0.05)
 
 
-@check("MQTT-3.3.1-5", ALL, cases=[0, 1])
+@check("MQTT-3.8.4-8", ALL, v4="MQTT-3.8.4-6", cases=[0, 1])
 def retained_qos_is_capped_by_the_subscription(t, granted):
     keep(t, b"kept", 2)
     found = kept(t, qos=granted)
     require_equal([packet.qos for packet in found], [granted], "QoS")
 
 
-@check("MQTT-3.3.1-5", ALL)
+@check("MQTT-3.3.1-5", ALL, v4="MQTT-3.3.1-6")
 def retained_message_is_replaced(t):
     for payload in (b"1", b"2", b"3"):
         keep(t, payload)
     require_equal([packet.payload for packet in kept(t)], [b"3"], "payloads")
 
 
-@check("MQTT-3.3.1-5", ALL)
+@check("MQTT-3.3.1-5", ALL, v4="MQTT-3.3.1-7")
 def retained_message_of_qos_0_replaces(t):
     keep(t, b"old", 2)
     keep(t, b"new", 0)
@@ -50,14 +50,14 @@ def retained_message_of_qos_0_replaces(t):
     require(all(packet.payload == b"new" for packet in found), "the new message or none", found)
 
 
-@check("MQTT-3.3.1-6", ALL, cases=[0, 1, 2])
+@check("MQTT-3.3.1-6 MQTT-3.3.1-7", ALL, v4="MQTT-3.3.1-10 MQTT-3.3.1-11", cases=[0, 1, 2])
 def empty_payload_clears(t, qos):
     keep(t, b"kept")
     keep(t, b"", qos)
     require_equal(kept(t), [], "retained messages")
 
 
-@check("MQTT-3.3.1-7", ALL)
+@check("MQTT-3.3.1-6", ALL, v4="MQTT-3.3.1-10")
 def empty_retained_message_reaches_live_subscribers(t):
     keep(t, b"kept")
     watcher = t.client()
@@ -67,19 +67,19 @@ def empty_retained_message_reaches_live_subscribers(t):
     watcher.expect_publish(t.topic("r"), b"", retain=0)
 
 
-@check("MQTT-3.3.1-8", ALL)
+@check("MQTT-3.3.1-8", ALL, v4="MQTT-3.3.1-12")
 def message_without_retain_changes_nothing(t):
     keep(t, b"kept").publish(t.topic("r"), b"live", 1)
     require_equal([packet.payload for packet in kept(t)], [b"kept"], "payloads")
 
 
-@check("MQTT-3.3.1-8", ALL)
+@check("MQTT-3.3.1-8", ALL, v4="MQTT-3.3.1-12")
 def empty_message_without_retain_clears_nothing(t):
     keep(t, b"kept").publish(t.topic("r"), b"", 1)
     require_equal([packet.payload for packet in kept(t)], [b"kept"], "payloads")
 
 
-@check("MQTT-3.3.1-12", ALL)
+@check("MQTT-3.3.1-12", ALL, v4="MQTT-3.3.1-9")
 def live_copy_has_no_retain_flag(t):
     watcher = t.client()
     watcher.subscribe(t.topic("r"), 1)
@@ -87,7 +87,7 @@ def live_copy_has_no_retain_flag(t):
     watcher.expect_publish(t.topic("r"), b"kept", retain=0)
 
 
-@check("MQTT-3.3.1-5", MODERN, cases=["+", "#", "+/x", "a/+", "a/#"])
+@check("MQTT-3.3.1-9", MODERN, v4="MQTT-3.3.1-6 MQTT-3.3.1-8", cases=["+", "#", "+/x", "a/+", "a/#"])
 def wildcards_match_retained_messages(t, name):
     topics = ["a/x", "b/x", "a/y", "a", "c"]
     for topic in topics:
@@ -99,7 +99,7 @@ def wildcards_match_retained_messages(t, name):
     require(all(packet.retain for packet in found), "the retain flag on all", found)
 
 
-@check("MQTT-3.3.1-5", ALL)
+@check("MQTT-3.3.1-9", ALL, v4="MQTT-3.3.1-6")
 def many_retained_messages(t):
     client = t.client()
     for n in range(200):
@@ -111,7 +111,7 @@ def many_retained_messages(t):
     require_equal(len(topics), 200, "count of topics")
 
 
-@check("MQTT-3.3.1-5", ALL)
+@check("MQTT-3.3.1-5", ALL, v4="MQTT-3.1.2-7")
 def retained_message_outlives_its_publisher(t):
     keep(t, b"kept").disconnect()
     require_equal([packet.payload for packet in kept(t)], [b"kept"], "payloads")
@@ -134,7 +134,7 @@ def retained_between_versions(t, pair):
     watcher.expect_publish(t.topic("r"), b"kept", retain=1, qos=1)
 
 
-@check("MQTT-3.3.2-7")
+@check("MQTT-3.3.2.3.4")
 def retained_through_an_alias(t):
     client = t.client()
     if not client.connack.prop("topic_alias_maximum"):
@@ -145,7 +145,7 @@ def retained_through_an_alias(t):
     require_equal([(p.topic, p.payload) for p in kept(t)], [(t.topic("r"), b"2")], "messages")
 
 
-@check("MQTT-3.3.1-5", MODERN)
+@check("MQTT-3.3.1-9", MODERN)
 def each_overlapping_subscribe_gets_retained(t):
     keep(t, b"kept")
     watcher = t.client()
@@ -154,7 +154,7 @@ def each_overlapping_subscribe_gets_retained(t):
         watcher.expect_publish(t.topic("r"), b"kept", retain=1)
 
 
-@check("MQTT-3.3.1-5", MODERN)
+@check("MQTT-3.3.1-9", MODERN)
 def resumed_session_gets_no_retained_again(t):
     keep(t, b"kept")
     watcher = t.durable(1)

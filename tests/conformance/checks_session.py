@@ -14,7 +14,8 @@ def subscribed(t, qos=1, **options):
     return watcher
 
 
-@check("MQTT-3.1.2-5", ALL, cases={"disconnect": True, "lost connection": False})
+@check("MQTT-3.1.2-5 MQTT-3.1.3-2", ALL,
+       v4="MQTT-3.1.2-4 MQTT-3.1.3-2 MQTT-4.1.0-1", cases={"disconnect": True, "lost connection": False})
 def subscriptions_persist(t, clean_end):
     watcher = subscribed(t)
     watcher.disconnect() if clean_end else watcher.kill()
@@ -23,7 +24,7 @@ def subscriptions_persist(t, clean_end):
     again.expect_publish(t.topic(), b"x", qos=1)
 
 
-@check("MQTT-4.5.0-1", ALL, cases=[1, 2])
+@check("MQTT-4.5.0-1 MQTT-3.1.2-5 MQTT-4.6.0-5", ALL, v4="MQTT-3.1.2-5 MQTT-4.5.0-1", cases=[1, 2])
 def messages_are_queued_in_order(t, qos):
     subscribed(t, 2).disconnect()
     client = t.client()
@@ -35,7 +36,7 @@ def messages_are_queued_in_order(t, qos):
     again.expect_quiet(0.05)
 
 
-@check("MQTT-4.5.0-1", ALL)
+@check("MQTT-4.6.0-6", ALL, v4="MQTT-4.6.0-5")
 def queued_messages_keep_their_order_per_qos(t):
     subscribed(t, 2).disconnect()
     client = t.client()
@@ -56,7 +57,7 @@ def messages_for_qos_0_subscription_are_no_error(t):
     require(len(found) <= 1 and all(packet.qos == 0 for packet in found), "at most one QoS 0 message", found)
 
 
-@check("MQTT-3.1.2-4", ALL)
+@check("MQTT-3.1.2-4", ALL, v4="MQTT-3.1.2-6")
 def clean_start_deletes_subscriptions_and_queue(t):
     subscribed(t).disconnect()
     client = t.client()
@@ -66,7 +67,7 @@ def clean_start_deletes_subscriptions_and_queue(t):
     again.expect_quiet()
 
 
-@check("MQTT-3.1.2-6", ALL)
+@check("MQTT-4.1.0-2", ALL, v4="MQTT-3.1.2-6")
 def clean_session_cannot_be_resumed(t):
     first = t.client(t.cid(1))
     first.subscribe(t.topic(), 1)
@@ -75,7 +76,8 @@ def clean_session_cannot_be_resumed(t):
     t.durable(1).expect_quiet()
 
 
-@check("MQTT-4.4.0-1", ALL, cases=[1, 2])
+@check("MQTT-4.4.0-1 MQTT-3.3.1-1 MQTT-4.3.2-2 MQTT-4.3.2-3 MQTT-4.3.3-2 MQTT-4.3.3-3", ALL,
+       v4="MQTT-2.3.1-4 MQTT-3.3.1-1 MQTT-4.3.2-1 MQTT-4.3.3-1 MQTT-4.4.0-1", cases=[1, 2])
 def unacknowledged_publish_is_sent_again(t, qos):
     watcher = subscribed(t, 2)
     t.client().publish(t.topic(), b"x", qos)
@@ -86,7 +88,7 @@ def unacknowledged_publish_is_sent_again(t, qos):
     again.expect_quiet()
 
 
-@check("MQTT-4.6.0-1", ALL, cases=[1, 2])
+@check("MQTT-4.6.0-5", ALL, v4="MQTT-4.6.0-6", cases=[1, 2])
 def unacknowledged_publishes_keep_their_order(t, qos):
     watcher, client = subscribed(t, 2), t.client()
     for n in range(5):
@@ -128,7 +130,7 @@ def only_unacknowledged_publishes_are_sent_again(t):
     again.expect_quiet(0.05)
 
 
-@check("MQTT-4.4.0-1", ALL)
+@check("MQTT-4.4.0-1 MQTT-4.3.3-5 MQTT-4.3.3-6", ALL, v4="MQTT-2.3.1-6 MQTT-4.3.3-1 MQTT-4.4.0-1")
 def pubrel_is_sent_again(t):
     watcher = subscribed(t, 2)
     t.client().publish(t.topic(), b"x", 2)
@@ -142,7 +144,7 @@ def pubrel_is_sent_again(t):
     again.expect_quiet()
 
 
-@check("MQTT-4.6.0-6", ALL)
+@check("MQTT-4.4.0-1", ALL, v4="MQTT-4.6.0-6")
 def pubrels_are_sent_again_in_order(t):
     watcher, client = subscribed(t, 2), t.client()
     for n in range(3):
@@ -158,7 +160,7 @@ def pubrels_are_sent_again_in_order(t):
         again.expect(PUBREL, pid=packet.pid)
 
 
-@check("MQTT-4.4.0-1", ALL)
+@check("MQTT-4.4.0-1", ALL, v4="MQTT-4.4.0-1")
 def pubrel_and_publish_are_both_sent_again(t):
     watcher, client = subscribed(t, 2), t.client()
     for payload in (b"released", b"open"):
@@ -217,7 +219,7 @@ def clean_start_forgets_inbound_qos_2(t):
     again.expect_publish(t.topic("new"), b"new")
 
 
-@check("MQTT-3.1.4-3", ALL)
+@check("MQTT-3.1.4-3 MQTT-3.14.2-2", ALL, v4="MQTT-3.1.4-2")
 def takeover_closes_the_old_connection(t):
     old = t.client(t.cid(1))
     new = t.client(t.cid(1))
@@ -227,7 +229,7 @@ def takeover_closes_the_old_connection(t):
     new.ping()
 
 
-@check("MQTT-3.1.4-3", MODERN)
+@check("MQTT-3.1.4-4", MODERN, v4="MQTT-3.1.4-3 MQTT-4.1.0-2")
 def takeover_keeps_the_session(t):
     subscribed(t)
     new = t.durable(1)
@@ -244,7 +246,7 @@ def takeover_sends_unacknowledged_again(t):
     t.durable(1).expect_publish(t.topic(), b"x", dup=1, pid=packet.pid)
 
 
-@check("MQTT-3.1.4-3", MODERN)
+@check("MQTT-3.1.4-4", MODERN, v4="MQTT-3.1.4-3")
 def takeover_with_clean_start(t):
     old = subscribed(t)
     new = t.durable(1, clean=True)
@@ -273,7 +275,7 @@ def session_between_versions(t, pair):
         again.expect_publish(t.topic(), b"x", qos=1)
 
 
-@check("MQTT-3.1.4-3", ALL)
+@check("MQTT-3.1.4-3 MQTT-3.14.2-2", ALL, v4="MQTT-3.1.4-2")
 def many_takeovers(t):
     clients = [t.client(t.cid(1)) for _ in range(10)]
     clients[-1].ping()
@@ -281,7 +283,7 @@ def many_takeovers(t):
         client.expect_closed({0x8E})
 
 
-@check("MQTT-3.1.2-23", cases={"0": (0, 0), "absent": (None, 0)})
+@check("MQTT-4.1.0-2", cases={"0": (0, 0), "absent": (None, 0)})
 def session_ends_with_its_connection(t, case):
     expiry, present = case
     props = [] if expiry is None else [("session_expiry", expiry)]
@@ -289,7 +291,7 @@ def session_ends_with_its_connection(t, case):
     require_equal(t.durable(1).connack.session_present, present, "session present")
 
 
-@check("MQTT-3.1.2-23", cases={"disconnect": True, "lost connection": False})
+@check("MQTT-4.1.0-2", cases={"disconnect": True, "lost connection": False})
 def session_expires(t, clean_end):
     watcher = subscribed(t, expiry=1)
     watcher.disconnect() if clean_end else watcher.kill()
@@ -297,7 +299,7 @@ def session_expires(t, clean_end):
     require_equal(t.durable(1).connack.session_present, 0, "session present")
 
 
-@check("MQTT-3.1.2-23")
+@check("MQTT-4.1.0-1")
 def session_does_not_expire_while_connected(t):
     watcher = subscribed(t, expiry=1)
     time.sleep(2.6)
@@ -322,7 +324,7 @@ def reconnect_restarts_the_expiry(t):
         client.disconnect()
 
 
-@check("MQTT-3.14.2-2", cases={"shortened to 0": (60, 0, 0, 0), "shortened to 1": (60, 1, 2.6, 0),
+@check("MQTT-3.14.2.2.2", cases={"shortened to 0": (60, 0, 0, 0), "shortened to 1": (60, 1, 2.6, 0),
                                "prolonged": (1, 60, 2.6, 1), "prolonged for ever": (1, 0xFFFFFFFF, 2.6, 1)})
 def disconnect_changes_the_expiry(t, case):
     first, last, wait, present = case
@@ -331,7 +333,7 @@ def disconnect_changes_the_expiry(t, case):
     require_equal(t.durable(1).connack.session_present, present, "session present")
 
 
-@check("MQTT-3.14.2-2", cases={"60": 60, "for ever": 0xFFFFFFFF})
+@check("MQTT-3.14.2.2.2", cases={"60": 60, "for ever": 0xFFFFFFFF})
 def disconnect_sets_expiry_after_0(t, expiry):
     client = t.client(t.cid(1))
     client.send(wire.disconnect(0, [("session_expiry", expiry)]))
@@ -339,7 +341,7 @@ def disconnect_sets_expiry_after_0(t, expiry):
     require_equal(t.durable(1).connack.session_present, 0, "session present")
 
 
-@check("MQTT-3.1.2-23")
+@check("MQTT-4.1.0-2")
 def new_connection_sets_a_new_expiry(t):
     subscribed(t, expiry=60).disconnect()
     t.durable(1, expiry=1).disconnect()

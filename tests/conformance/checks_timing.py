@@ -26,7 +26,7 @@ def time_to_close(client, limit):
             require_equal(packet.code, 0x8D, "DISCONNECT code")
 
 
-@check("MQTT-3.1.2-22", ALL)
+@check("MQTT-3.1.2-22 MQTT-3.2.2-22", ALL, v4="MQTT-3.1.2-24")
 def silent_client_is_closed_after_keep_alive(t):
     client = t.client(keepalive=1)
     keep_alive = granted(client)
@@ -56,7 +56,7 @@ def packets_from_the_server_do_not_keep_alive(t):
     require(False, "connection closed", "still open")
 
 
-@check("MQTT-3.1.2-20", ALL, cases=["PINGREQ", "PUBLISH"])
+@check("MQTT-3.1.2-22", ALL, cases=["PINGREQ", "PUBLISH"])
 def any_packet_keeps_alive(t, name):
     client = t.client(keepalive=1)
     for _ in range(5):
@@ -65,7 +65,7 @@ def any_packet_keeps_alive(t, name):
     client.ping()
 
 
-@check("MQTT-3.1.2-22", ALL)
+@check("MQTT-3.1.2-22 MQTT-3.2.2-22", ALL, v4="MQTT-3.1.2-24")
 def no_close_before_one_and_a_half_keep_alive(t):
     client = t.client(keepalive=2)
     time.sleep(2.7)
@@ -81,7 +81,7 @@ def keep_alive_0_never_closes(t):
     client.ping()
 
 
-@check("MQTT-3.1.2-22", MODERN)
+@check("MQTT-3.1.2-22", MODERN, v4="MQTT-4.1.0-2")
 def session_survives_keep_alive_timeout(t):
     client = t.durable(1, keepalive=1)
     client.subscribe(t.topic(), 1)
@@ -192,7 +192,7 @@ def expired_message_completes_its_flow(t):
     require_equal(client.release(5).code, 0, "reason code")
 
 
-@check("MQTT-3.3.2-5", (4,))
+@check("MQTT-3.3.2.3.3", (4,))
 def expiry_holds_for_older_subscribers(t):
     absent(t)
     client = t.client(version=5)

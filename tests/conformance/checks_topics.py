@@ -41,7 +41,7 @@ def next_of_check(t, client):
             return packet
 
 
-@check("MQTT-4.7.3-4", MODERN, cases=named(MATCHING))
+@check("MQTT-4.7.3-4 MQTT-3.3.2-3", MODERN, v4="MQTT-3.3.2-3 MQTT-3.8.3-2 MQTT-4.7.3-4", cases=named(MATCHING))
 def filter_matches(t, pair):
     name, topic = (text.replace("P", t.prefix) for text in pair)
     watcher, client = t.client(), t.client()
@@ -51,7 +51,7 @@ def filter_matches(t, pair):
     require_equal((packet.topic, packet.payload), (topic, b"match"), "message")
 
 
-@check("MQTT-4.7.3-4", cases=named(APART))
+@check("MQTT-4.7.3-4 MQTT-3.3.2-3", MODERN, cases=named(APART))
 def filter_does_not_match(t, pair):
     name, topic = (text.replace("P", t.prefix) for text in pair)
     watcher, client = t.client(), t.client()
@@ -62,7 +62,7 @@ def filter_does_not_match(t, pair):
     require_equal(packet.payload, b"marker", "payload")
 
 
-@check("MQTT-4.7.2-1", MODERN, cases={"#": "#", "+/P": "+/P", "+/P/#": "+/P/#", "+/#": "+/#"})
+@check("MQTT-4.7.2-1", MODERN, v4="MQTT-4.7.2-1", cases={"#": "#", "+/P": "+/P", "+/P/#": "+/P/#", "+/#": "+/#"})
 def dollar_topics_hide_from_leading_wildcards(t, form):
     watcher = t.client()
     watcher.subscribe_all([(form.replace("P", t.prefix), 0), (t.topic("marker"), 0)])
@@ -83,7 +83,7 @@ def server_topics_are_not_in_the_hash(t):
         require(not packet.topic.startswith("$"), "no $ topic", packet)
 
 
-@check("MQTT-4.7.3-3", ALL)
+@check("MQTT-4.7.3-4", ALL, v4="MQTT-4.7.3-4")
 def topics_are_case_sensitive(t):
     watcher, client = t.client(), t.client()
     watcher.subscribe(t.topic("Abc"))
@@ -93,7 +93,7 @@ def topics_are_case_sensitive(t):
     watcher.expect_quiet()
 
 
-@check("MQTT-4.7.3-4", ALL)
+@check("MQTT-4.7.3-4", ALL, v4="MQTT-3.3.2-3")
 def single_level_wildcard_gets_every_sibling(t):
     watcher, client = t.client(), t.client()
     watcher.subscribe(t.topic("+/t"))

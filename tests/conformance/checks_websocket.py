@@ -96,7 +96,7 @@ def request_in_small_pieces(t):
     require_equal(status, 101, "status")
 
 
-@on_ws("MQTT-6.0.0-2")
+@on_ws("MQTT-6.0.0-2 MQTT-6.0.0-1")
 def packet_split_over_frames(t):
     client = t.raw()
     for byte in wire.connect(4, t.cid()):
@@ -235,7 +235,7 @@ def huge_frame_length_harms_nobody(t):
     t.alive()
 
 
-@on_ws("MQTT-3.14.4-1")
+@on_ws("MQTT-3.14.4")
 def websocket_closes_after_disconnect(t):
     client = t.client()
     client.send(wire.disconnect())

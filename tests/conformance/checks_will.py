@@ -17,7 +17,7 @@ def watch(t, qos=2, options=0):
     return watcher
 
 
-@check("MQTT-3.1.2-8", ALL, cases=[0, 1, 2])
+@check("MQTT-3.1.2-8 MQTT-3.1.2-7 MQTT-3.1.2-12", ALL, v4="MQTT-3.1.2-8", cases=[0, 1, 2])
 def will_after_a_lost_connection(t, qos):
     watcher = watch(t)
     t.client(will=will(t, qos=qos)).kill()
@@ -25,14 +25,14 @@ def will_after_a_lost_connection(t, qos):
     watcher.expect_quiet(0.05)
 
 
-@check("MQTT-3.1.2-10", ALL)
+@check("MQTT-3.1.2-10 MQTT-3.14.4-3", ALL, v4="MQTT-3.1.2-10 MQTT-3.14.4-3")
 def no_will_after_disconnect(t):
     watcher = watch(t)
     t.client(will=will(t)).disconnect()
     watcher.expect_quiet()
 
 
-@check("MQTT-3.1.2-10", ALL)
+@check("MQTT-3.1.2-10", ALL, v4="MQTT-3.1.2-10 MQTT-3.1.2-12")
 def will_is_forgotten_with_the_connection(t):
     watcher = watch(t)
     t.durable(1, will=will(t)).disconnect()
@@ -40,7 +40,7 @@ def will_is_forgotten_with_the_connection(t):
     watcher.expect_quiet()
 
 
-@check("MQTT-3.1.2-10", ALL)
+@check("MQTT-3.1.2-10", ALL, v4="MQTT-3.1.2-10 MQTT-3.1.2-12")
 def will_is_sent_once(t):
     watcher = watch(t)
     t.durable(1, will=will(t)).kill()
@@ -64,7 +64,7 @@ def no_will_after_disconnect_0_with_properties(t):
     watcher.expect_quiet()
 
 
-@check("MQTT-3.1.2-8", ALL)
+@check("MQTT-3.1.2-8", ALL, v4="MQTT-3.1.2-8")
 def will_after_a_protocol_error(t):
     watcher = watch(t)
     client = t.client(will=will(t))
@@ -82,7 +82,7 @@ def will_after_a_malformed_packet(t):
     watcher.expect_publish(t.topic("will"), b"gone")
 
 
-@check("MQTT-3.1.2-8", ALL)
+@check("MQTT-3.1.2-8 MQTT-3.1.2-22", ALL, v4="MQTT-3.1.2-8 MQTT-3.1.2-24")
 def will_after_keep_alive_ran_out(t):
     watcher = watch(t)
     t.client(will=will(t), keepalive=1)
@@ -91,7 +91,7 @@ def will_after_keep_alive_ran_out(t):
     require(time.monotonic() - started > 1.3, "a will after 1.5 s", f"{time.monotonic() - started:.2f} s")
 
 
-@check("MQTT-3.1.4-3", ALL)
+@check("MQTT-3.1.2-8", ALL)
 def will_after_a_takeover(t):
     watcher = watch(t)
     t.client(t.cid(1), will=will(t))
@@ -99,7 +99,7 @@ def will_after_a_takeover(t):
     watcher.expect_publish(t.topic("will"), b"gone")
 
 
-@check("MQTT-3.1.4-3")
+@check("MQTT-3.1.2-8")
 def will_without_delay_after_a_resuming_takeover(t):
     watcher = watch(t)
     t.durable(1, will=will(t))
@@ -115,7 +115,7 @@ def no_delayed_will_after_a_resuming_takeover(t):
     watcher.expect_quiet(2.2)
 
 
-@check("MQTT-3.1.3-9")
+@check("MQTT-3.1.2-8")
 def delayed_will_after_a_clean_takeover(t):
     watcher = watch(t)
     t.durable(1, will=will(t, props=[("will_delay", 30)]))
@@ -123,7 +123,7 @@ def delayed_will_after_a_clean_takeover(t):
     watcher.expect_publish(t.topic("will"), b"gone")
 
 
-@check("MQTT-3.1.3-9")
+@check("MQTT-3.1.2-8")
 def delayed_will_after_a_clean_reconnect(t):
     watcher = watch(t)
     t.durable(1, will=will(t, props=[("will_delay", 30)])).kill()
@@ -132,7 +132,7 @@ def delayed_will_after_a_clean_reconnect(t):
     watcher.expect_publish(t.topic("will"), b"gone")
 
 
-@check("MQTT-3.1.2-8", ALL)
+@check("MQTT-3.1.2-7", ALL)
 def new_will_replaces_the_old_one(t):
     watcher = watch(t)
     t.durable(1, will=will(t, b"old")).disconnect()
@@ -141,14 +141,14 @@ def new_will_replaces_the_old_one(t):
     watcher.expect_quiet(0.05)
 
 
-@check("MQTT-3.1.2-8", ALL)
+@check("MQTT-3.1.2-7", ALL)
 def will_of_a_refused_client_is_never_sent(t):
     watcher = watch(t)
     t.refused(wire.connect(t.version, t.cid(), will=will(t), level=9))
     watcher.expect_quiet()
 
 
-@check("MQTT-3.1.2-14", ALL)
+@check("MQTT-3.1.2-14", ALL, v4="MQTT-3.1.2-16")
 def will_without_retain_is_not_stored(t):
     watcher = watch(t)
     t.client(will=will(t)).kill()
@@ -156,7 +156,7 @@ def will_without_retain_is_not_stored(t):
     watch(t).expect_quiet()
 
 
-@check("MQTT-3.1.2-15", ALL)
+@check("MQTT-3.1.2-15", ALL, v4="MQTT-3.1.2-17")
 def will_with_retain_is_stored(t):
     watcher = watch(t)
     t.client(will=will(t, qos=1, retain=True)).kill()
@@ -164,7 +164,7 @@ def will_with_retain_is_stored(t):
     watch(t).expect_publish(t.topic("will"), b"gone", retain=1, qos=1)
 
 
-@check("MQTT-3.1.2-15", ALL)
+@check("MQTT-3.3.1-6", ALL)
 def empty_retained_will_clears(t):
     t.client().publish(t.topic("will"), b"kept", 1, retain=True)
     watcher = watch(t)
@@ -174,7 +174,7 @@ def empty_retained_will_clears(t):
     watch(t).expect_quiet()
 
 
-@check("MQTT-3.1.3-11", ALL, cases={"empty": b"", "binary": bytes(range(256)), "60 KiB": b"w" * 61440})
+@check("MQTT-3.1.2-8", ALL, cases={"empty": b"", "binary": bytes(range(256)), "60 KiB": b"w" * 61440})
 def will_payload_is_unaltered(t, payload):
     watcher = watch(t)
     t.client(will=will(t, payload)).kill()
@@ -191,7 +191,7 @@ def will_is_queued_for_absent_subscribers(t):
     t.durable(1).expect_publish(t.topic("will"), b"gone", qos=1)
 
 
-@check("MQTT-3.1.2-12", MODERN, cases=["a/+/b", "#"])
+@check("MQTT-4.7.0-1", MODERN, v4="MQTT-4.7.1-1", cases=["a/+/b", "#"])
 def wildcard_in_will_topic_is_never_published(t, topic):
     client = t.raw()
     client.send(wire.connect(t.version, t.cid(), will=(t.topic(topic), b"gone", 0, False, ())))
@@ -201,7 +201,7 @@ def wildcard_in_will_topic_is_never_published(t, topic):
     watcher.expect_quiet()
 
 
-@check("MQTT-3.3.2-15")
+@check("MQTT-3.3.2-15 MQTT-3.1.3-10")
 def will_properties_are_forwarded(t):
     props = [("payload_format", 1), ("content_type", "c"), ("response_topic", "r"), ("correlation_data", b"\0\xff"),
              ("user_property", ("b", "1")), ("user_property", ("a", "2")), ("user_property", ("b", "1"))]
@@ -220,7 +220,7 @@ def will_message_expiry_is_forwarded(t):
     require(packet.prop("message_expiry") in (99, 100), "message expiry 99 or 100", packet)
 
 
-@check("MQTT-3.1.3-9", cases={"lost connection": None, "disconnect 0x04": 0x04})
+@check("MQTT-3.1.2-8", cases={"lost connection": None, "disconnect 0x04": 0x04})
 def will_is_delayed(t, code):
     watcher = watch(t)
     client = t.durable(1, will=will(t, props=[("will_delay", 1)]))
@@ -248,14 +248,14 @@ def session_end_sends_the_delayed_will(t, case):
     watcher.expect_publish(t.topic("will"), b"gone", timeout=4)
 
 
-@check("MQTT-3.1.3-9")
+@check("MQTT-3.14.4-3")
 def disconnect_0_drops_the_delayed_will(t):
     watcher = watch(t)
     t.durable(1, will=will(t, props=[("will_delay", 1)])).disconnect()
     watcher.expect_quiet(2.2)
 
 
-@check("MQTT-3.8.3-3")
+@check("MQTT-3.3.1-13")
 def retain_as_published_of_a_will(t):
     watcher = watch(t, options=8)
     t.client(will=will(t, retain=True)).kill()

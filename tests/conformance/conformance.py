@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 sys.dont_write_bytecode = True  # before the imports below: a run leaves no files behind
 
 from client import Failure
-from harness import CHECKS, STREAMS, Skip
+from harness import CHECKS, LABELS, STREAMS, Skip
 from streams import StreamError
 
 # slow checks first, so that their waiting overlaps with all others
@@ -25,6 +25,7 @@ def arguments():
     parser.add_argument("--transport", choices=STREAMS, default="tcp")
     parser.add_argument("--filter", default="", help="run only checks whose id contains this")
     parser.add_argument("--list", action="store_true", help="print the ids and stop")
+    parser.add_argument("--statements", action="store_true", help="print statement, version and check, and stop")
     parser.add_argument("-v", "--verbose", action="store_true", help="print every check")
     return parser.parse_args()
 
@@ -52,6 +53,11 @@ def main():
               if options.filter in instance.id and instance.transport in (None, options.transport)]
     if options.list:
         print("\n".join(instance.id for instance in chosen))
+        return 0
+    if options.statements:
+        shown = {f"{statement} v{LABELS[instance.version]} {instance.name}"
+                 for instance in chosen for statement in instance.statements}
+        print("\n".join(sorted(shown)))
         return 0
     target = (options.host, options.port, options.transport)
     counts = {"pass": 0, "skip": 0, "FAIL": 0}

@@ -21,9 +21,11 @@ class Skip(Exception):
 class Instance:
     """One check for one version and one case."""
 
-    def __init__(self, statement, function, version, case, argument, transport):
+    def __init__(self, statements, function, version, case, argument, transport):
         label = f"v{LABELS[version]}" + (f" {case}" if case else "")
-        self.id = f"{statement} {function.__name__}[{label}]"
+        self.statements = statements.split()
+        self.name = f"{function.__module__.removeprefix('checks_')}.{function.__name__}"
+        self.id = f"{statements} {function.__name__}[{label}]"
         self.transport = transport
         self.version = version
         self._function = function
@@ -38,15 +40,20 @@ class Instance:
             test.close()
 
 
-def check(statement, versions=V5, cases=None, transport=None):
-    """Register a check per version and per case; cases map a label to an argument."""
+def check(statements, versions=V5, cases=None, transport=None, v4=None):
+    """Register a check per version and per case; cases map a label to an argument.
+
+    Statements are the numbers of what the check shows, as MQTT 5 has them, and `v4` as MQTT 3.1.1 has them. Without a
+    number there is a section, or a word. What does not run on MQTT 5 has the numbers of MQTT 3.1.1 at once.
+    """
     if cases is not None and not isinstance(cases, dict):
         cases = {str(case): case for case in cases}
 
     def register(function):
         for version in versions:
             for case, argument in (cases or {None: None}).items():
-                CHECKS.append(Instance(statement, function, version, case, argument, transport))
+                shown = statements if version == 5 or v4 is None else v4
+                CHECKS.append(Instance(shown, function, version, case, argument, transport))
         return function
     return register
 
