@@ -9,6 +9,8 @@ mod addresses;
 mod files;
 #[path = "configuration/limits.rs"]
 mod limits;
+#[path = "configuration/refusals.rs"]
+mod refusals;
 #[path = "configuration/settings.rs"]
 mod settings;
 #[path = "clients/support/mod.rs"]

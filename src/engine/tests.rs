@@ -1,8 +1,13 @@
 //! Scripts of packets against the engine: what the simulation does not pin down.
 
 mod durability;
+mod expiry;
 mod limits;
+mod names;
+mod overlap;
+mod refused;
 mod repeated;
+mod reserved;
 mod sessions;
 mod shared;
 

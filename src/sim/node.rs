@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use crate::core::address::Syntax;
 use crate::core::id::{Ticket, Time};
 use crate::engine::{Authentication, ConnectionKey, Engine, Options, Peer};
-use crate::protocol::Expiry;
+use crate::protocol::{Denial, Expiry};
 use crate::protocol::mqtt::topic::Translation;
 use crate::protocol::mqtt::{KeepAlive, Limits, MqttSession};
 use crate::store::{Batch, Completion, Journal, MemoryJournal, Notify};
@@ -231,6 +231,14 @@ impl Node {
             }
         }
         !asked.is_empty()
+    }
+
+    /// Lets nobody in who asks.
+    pub fn deny(&mut self, denial: Denial) {
+        for authentication in std::mem::take(&mut self.authentications) {
+            self.engine.authenticated(self.now, authentication.connection, authentication.number, Err(denial));
+        }
+        self.pump();
     }
 
     fn commit(&mut self) {

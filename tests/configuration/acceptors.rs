@@ -184,6 +184,15 @@ fn a_client_id_is_taken_over_unless_that_is_forbidden() {
 }
 
 #[test]
+fn a_client_id_is_taken_over_from_another_acceptor() {
+    let (_instance, broker) = start(&["", ""]);
+    let mut old = Hello::new(Version::V5, "thief").connect(broker.ports[0]);
+    let _new = Hello::new(Version::V4, "thief").connect(broker.ports[1]);
+    assert_eq!(old.next().disconnect_reason(), 0x8E);
+    assert!(old.next_or_end().is_none());
+}
+
+#[test]
 fn a_client_without_a_receive_maximum_gets_so_many_messages_at_a_time() {
     let (_instance, broker) = start(&["defaultMaximumInFlightPublishMessages=2"]);
     let mut receiver = Hello::new(Version::V4, "receiver").connect(broker.port());

@@ -351,6 +351,13 @@ def refusal_says_that_no_session_is_present(t):
     require_equal(t.durable(1).connack.session_present, 1, "session present after the refusal")
 
 
+@check("MQTT-4.12.0-1")
+def refused_method_takes_nothing_over(t):
+    holder = t.client(t.cid(1))
+    t.refused(wire.connect(5, t.cid(1), props=[("auth_method", "NO-SUCH-METHOD")]), {0x8C, 0x87})
+    holder.ping()
+
+
 @check("MQTT-3.2.2-19 MQTT-3.2.2-20", cases={"told first": 0, "told last": 1})
 def refusal_fits_the_maximum_packet_size(t, place):
     props = [("auth_method", "NO-SUCH-METHOD")]

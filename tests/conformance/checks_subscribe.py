@@ -264,6 +264,34 @@ def retain_handling(t, case):
     watcher.expect_quiet()
 
 
+@check("MQTT-3.3.1-9 MQTT-3.3.1-10 MQTT-3.3.1-11", cases={"0": (0x00, 1), "1": (0x10, 0), "2": (0x20, 0)})
+def retain_handling_in_a_resumed_session(t, case):
+    options, expected = case
+    client, watcher = t.client(), t.durable(1)
+    watcher.subscribe(t.topic(), 0x21)
+    watcher.disconnect()
+    client.publish(t.topic("other"), b"kept", 1, retain=True)
+    again = t.durable(1)
+    again.subscribe(t.topic("+"), 0x21)
+    again.disconnect()
+    last = t.durable(1)
+    last.subscribe(t.topic("+"), options | 1)
+    if expected:
+        last.expect_publish(t.topic("other"), b"kept", retain=1)
+    last.expect_quiet()
+
+
+@check("MQTT-3.3.1-12 MQTT-3.3.1-13", cases={"wildcard off": ("{}/+", 0, 0), "wildcard on": ("{}/+", AS_PUBLISHED, 1),
+                                             "share off": ("$share/g/{}/a", 0, 0),
+                                             "share on": ("$share/g/{}/a", AS_PUBLISHED, 1)})
+def retain_as_published_of_wildcards_and_shares(t, case):
+    form, options, flag = case
+    watcher, client = t.client(), t.client()
+    watcher.subscribe(form.format(t.topic()), options)
+    client.publish(t.topic("a"), b"retained", retain=True)
+    watcher.expect_publish(t.topic("a"), b"retained", retain=flag)
+
+
 @check("MQTT-3.3.1-10")
 def retain_handling_1_after_unsubscribe(t):
     client, watcher = t.client(), t.client()

@@ -40,6 +40,21 @@ def will_is_forgotten_with_the_connection(t):
     watcher.expect_quiet()
 
 
+@check("MQTT-3.1.2-8", ALL)
+def will_after_a_reset(t):
+    watcher = watch(t)
+    t.client(will=will(t)).reset()
+    watcher.expect_publish(t.topic("will"), b"gone")
+
+
+@check("MQTT-3.1.2-8")
+def delayed_will_of_a_session_without_expiry_after_a_takeover(t):
+    watcher = watch(t)
+    t.client(t.cid(1), will=will(t, props=[("will_delay", 30)]))
+    t.client(t.cid(1), clean=False)
+    watcher.expect_publish(t.topic("will"), b"gone")
+
+
 @check("MQTT-3.1.2-10", ALL, v4="MQTT-3.1.2-10 MQTT-3.1.2-12")
 def will_is_sent_once(t):
     watcher = watch(t)

@@ -1,5 +1,7 @@
 """A scripted MQTT client: sends anything and states what must come back."""
 
+import socket
+import struct
 import time
 
 import wire
@@ -55,6 +57,12 @@ class Client:
     def kill(self):
         """Close the connection without DISCONNECT."""
         self.stream.close()
+
+    def reset(self):
+        """End the connection by a TCP reset."""
+        tcp = getattr(self.stream, "tcp", self.stream)
+        tcp.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.kill()
 
     def pid(self):
         self.last_pid += 1

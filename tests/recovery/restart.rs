@@ -77,6 +77,18 @@ fn queued_messages_keep_their_order_and_content() {
     }
 }
 
+#[test]
+fn subscriptions_are_there_before_the_first_client() {
+    let mut bench = Bench::new("restart-first-client");
+    bench.absent("subscriber", "topic/+", QoS::AtLeastOnce);
+    for end in [Bench::restart, Bench::kill] {
+        end(&mut bench);
+        bench.client("publisher").deliver(&Message::at_least_once("topic/first", "kept", 1));
+    }
+    let mut subscriber = bench.client("subscriber");
+    assert_eq!([subscriber.message().text(), subscriber.message().text()], ["kept", "kept"]);
+}
+
 /// A message with QoS 1 or 2, large or small.
 fn numbered(id: u16) -> Message {
     let filling = if id % 50 == 7 { 100_000 } else { usize::from(id) };

@@ -43,6 +43,50 @@ fn a_client_that_sends_more_than_the_broker_takes_is_sent_away() {
 }
 
 #[test]
+fn without_an_announced_maximum_only_packet_ids_bound_a_client() {
+    let mut script = Script::with(options, super::Limits { receive_maximum: None, ..limits() });
+    let publisher = script.join(&lasting("p"));
+    for id in 1..=1000 {
+        script.publish(publisher, &Letter::new("t", "x", 2, id));
+    }
+    script.node.settle();
+    assert_eq!(script.hears(publisher).len(), 1000);
+    assert!(!script.node.is_over(publisher.link));
+}
+
+#[test]
+fn a_connect_beyond_its_limit_is_refused_by_its_header() {
+    let mut script = Script::new();
+    let link = script.node.connect();
+    script.node.send(link, &[0x10, 0x80, 0x80, 0x80]);
+    assert!(!script.node.is_over(link));
+    script.node.send(link, &[0x01]);
+    assert!(script.node.is_over(link));
+}
+
+#[test]
+fn an_invalid_topic_alias_ends_the_connection() {
+    let name = |topic: &str, alias: u16| {
+        let mut body = (topic.len() as u16).to_be_bytes().to_vec();
+        body.extend_from_slice(topic.as_bytes());
+        body.extend_from_slice(&[3, 0x23]);
+        body.extend_from_slice(&alias.to_be_bytes());
+        body.push(b'x');
+        [&[0x30, body.len() as u8], body.as_slice()].concat()
+    };
+    // None, more than the ten that are offered, and one that stands for nothing.
+    for publish in [name("t", 0), name("t", 11), name("", 3)] {
+        let mut script = Script::new();
+        let (subscriber, publisher) = (script.join(&passing("s")), script.join(&passing("p")));
+        script.subscribe(subscriber, "#", 0);
+        script.send(publisher, &publish);
+        assert_eq!(script.hears(publisher), [Heard::Disconnect(0x94)], "{publish:?}");
+        assert!(script.node.is_over(publisher.link));
+        assert_eq!(script.hears(subscriber), []);
+    }
+}
+
+#[test]
 fn beyond_the_global_limit_what_would_be_kept_is_refused() {
     let tight = || Options { queued_bytes_max: 1000, ..options() };
     let mut script = Script::with(tight, limits());

@@ -178,6 +178,41 @@ fn a_client_that_does_not_want_its_own_messages_never_has_them_queued() {
 }
 
 #[test]
+fn who_reaches_nobody_is_told_so() {
+    let mut script = Script::new();
+    let (subscriber, publisher) = (script.join(&passing("s")), script.join(&passing("p")));
+    let mut publish = |script: &mut Script| {
+        for (qos, id) in [(1, 1), (2, 2)] {
+            script.publish(publisher, &Letter::new("a/b", "x", qos, id));
+        }
+        script.ack(publisher, AckKind::PubRel, 2);
+        script.node.settle();
+        script.hears(publisher)
+    };
+    let answers = |code| [Heard::PubAck(1, code), Heard::PubRec(2, code), Heard::PubComp(2, 0)];
+    assert_eq!(publish(&mut script), answers(0x10));
+    script.subscribe(subscriber, "a/+", 0);
+    assert_eq!(publish(&mut script), answers(0));
+    script.lose(subscriber);
+    assert_eq!(publish(&mut script), answers(0x10));
+}
+
+#[test]
+fn a_client_that_never_subscribed_leaves_nothing() {
+    let mut script = Script::new();
+    let clean = Hello { version: Version::V4, ..Hello::new("p") };
+    let publisher = script.join(&clean);
+    script.publish(publisher, &Letter::new("t", "x", 1, 1));
+    script.node.settle();
+    script.send(publisher, &disconnect(Version::V4, 0, None));
+    script.node.settle();
+    script.node.crash();
+    let again = script.connect(&Hello { clean: false, ..clean });
+    script.node.settle();
+    assert_eq!(script.hears(again), [Heard::ConnAck { present: false, code: 0 }]);
+}
+
+#[test]
 fn a_pubrel_for_nothing_is_told_so() {
     let mut script = Script::new();
     let new = script.join(&lasting("n"));

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::{Script, lasting, limits, options, passing};
 use crate::engine::{DeclaredAddress, Options};
 use crate::protocol::mqtt::codec::AckKind;
-use crate::sim::packet::{Letter, unsubscribe};
+use crate::sim::packet::{Hello, Letter, disconnect, unsubscribe};
 
 const SHARE: &str = "$share/g/t";
 
@@ -60,6 +60,50 @@ fn qos_2_under_way_stays_with_its_member() {
     assert_eq!(script.hears(b), []);
     script.receive_twice(a, 1);
     assert_eq!(script.node.engine.counters().queued_bytes, 0);
+}
+
+#[test]
+fn qos_2_under_way_ends_with_its_members_session() {
+    let mut script = Script::new();
+    let publisher = script.join(&lasting("p"));
+    let brief = Hello { expiry: 10, ..lasting("a") };
+    let leavers = [script.join(&brief), script.join(&passing("c"))];
+    for (id, leaver) in [(1, leavers[0]), (2, leavers[1])] {
+        script.subscribe(leaver, SHARE, 2);
+        script.publish(publisher, &Letter::new("t", "1", 2, id));
+        script.node.settle();
+        assert_eq!(script.payloads(leaver), ["1"]);
+        let stayer = script.join(&lasting("b"));
+        script.subscribe(stayer, SHARE, 2);
+        script.lose(leaver);
+        script.node.pass(10_000);
+        script.node.settle();
+        assert_eq!(script.hears(stayer), []);
+        script.send(stayer, &disconnect(stayer.version, 0, Some(0)));
+        script.node.settle();
+    }
+    script.hears(publisher);
+    assert_eq!(script.node.engine.counters().queued_bytes, 0);
+}
+
+#[test]
+fn a_group_outlives_that_others_leave_it() {
+    let mut script = Script::new();
+    let (away, publisher) = (script.join(&lasting("a")), script.join(&passing("p")));
+    script.subscribe(away, SHARE, 1);
+    script.lose(away);
+    script.publish(publisher, &Letter::new("t", "1", 1, 1));
+    let leaver = script.join(&lasting("b"));
+    script.subscribe(leaver, SHARE, 1);
+    assert_eq!(script.payloads(leaver), ["1"]);
+    script.send(leaver, &unsubscribe(leaver.version, 1, &[SHARE]));
+    script.send(leaver, &disconnect(leaver.version, 0, Some(0)));
+    script.publish(publisher, &Letter::new("t", "2", 1, 2));
+    script.node.settle();
+    let away = script.rejoin(&lasting("a"));
+    let mut came = script.payloads(away);
+    came.sort();
+    assert_eq!(came, ["1", "2"]);
 }
 
 #[test]

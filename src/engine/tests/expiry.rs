@@ -1,0 +1,57 @@
+//! Times that are long, and times that are almost over.
+
+use super::{Script, lasting, passing};
+use crate::sim::packet::{Heard, Hello, Letter};
+
+/// Seconds beyond what 32 bits of milliseconds, or 31 bits of seconds, can say.
+const LONG: u32 = 4_000_000_000;
+
+#[test]
+fn long_times_do_not_overflow() {
+    let mut script = Script::new();
+    let (watcher, publisher) = (script.join(&passing("w")), script.join(&passing("p")));
+    script.subscribe(watcher, "will", 0);
+    let will = Some(Letter::new("will", "gone", 0, 0));
+    let hello = Hello { expiry: u32::MAX - 1, will, will_delay_s: LONG, ..lasting("s") };
+    let client = script.join(&hello);
+    script.subscribe(client, "t", 1);
+    script.lose(client);
+    script.publish(publisher, &Letter { expiry_s: Some(LONG), ..Letter::new("t", "1", 1, 1) });
+    script.node.settle();
+    let before = u64::from(LONG) * 1000 - 1000;
+    script.node.pass(before);
+    script.node.settle();
+    assert_eq!(script.hears(watcher), []);
+    let client = script.rejoin(&Hello { will: None, ..hello });
+    let heard = script.hears(client);
+    assert!(matches!(&heard[..], [Heard::Publish(Letter { expiry_s: Some(1), .. })]), "{heard:?}");
+}
+
+#[test]
+fn a_delayed_will_comes_after_a_long_time() {
+    let mut script = Script::new();
+    let watcher = script.join(&passing("w"));
+    script.subscribe(watcher, "will", 0);
+    let will = Some(Letter::new("will", "gone", 0, 0));
+    let client = script.join(&Hello { expiry: u32::MAX, will, will_delay_s: LONG, ..lasting("s") });
+    script.lose(client);
+    script.node.pass(u64::from(LONG) * 1000);
+    assert_eq!(script.payloads(watcher), ["gone"]);
+}
+
+#[test]
+fn what_is_left_of_a_message_is_never_nothing() {
+    let mut script = Script::new();
+    let (client, publisher) = (script.join(&lasting("s")), script.join(&passing("p")));
+    script.subscribe(client, "t", 1);
+    script.lose(client);
+    for (id, seconds) in [(1, 1), (2, 2)] {
+        script.publish(publisher, &Letter { expiry_s: Some(seconds), ..Letter::new("t", "x", 1, id) });
+    }
+    script.node.settle();
+    let sent = script.node.now;
+    script.node.pass(1_990 - script.node.now.since(sent));
+    let client = script.rejoin(&lasting("s"));
+    let heard = script.hears(client);
+    assert!(matches!(&heard[..], [Heard::Publish(Letter { expiry_s: Some(1), .. })]), "{heard:?}");
+}
