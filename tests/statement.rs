@@ -178,7 +178,8 @@ fn every_check_carries_the_numbers_of_its_rows() {
     for right in ["\"MQTT-1.1-1\"", "\"MQTT-1.1-2 MQTT-1.1-1\", MODERN", "\"MQTT-1.1-2 \"\n\"MQTT-1.1-1\", (4, 5)"] {
         assert_eq!(found(right), 0, "{right}");
     }
-    for wrong in ["\"MQTT-1.1-11\"", "\"MQTT-1.1-2\", ALL, v4=\"MQTT-1.1-1\"", "\"MQTT-1.1-1\", (3, 4)", "\"MQTT-1.1\""] {
+    for wrong in ["\"MQTT-1.1-11\"", "\"MQTT-1.1-2\", ALL, v4=\"MQTT-1.1-1\"", "\"MQTT-1.1-1\", (3, 4)", "\"MQTT-1.1\""]
+    {
         assert_eq!(found(wrong), 1, "{wrong}");
     }
     assert_none(&unmarked(&document(), &scripts()));
@@ -187,8 +188,8 @@ fn every_check_carries_the_numbers_of_its_rows() {
 #[test]
 fn every_number_that_a_check_carries_is_one_of_its_standard() {
     let found = |decorator: &str| unknown(&script(&format!("@{decorator}\ndef x(t):\n    pass\n"))).len();
-    assert_eq!(found("check(\"MQTT-1.5.4-1 MQTT-1.5.4\", v4=\"MQTT-1.5.3-1\")"), 0);
-    assert_eq!(found("check(\"MQTT-1.5.3-1\", v4=\"MQTT-1.5.4-1\")"), 2);
+    assert_eq!(found("check(\"MQTT-1.5.4-1 MQTT-1.5.4\", ALL, v4=\"MQTT-1.5.3-1\")"), 0);
+    assert_eq!(found("check(\"MQTT-1.5.3-1\", ALL, v4=\"MQTT-1.5.4-1\")"), 2);
     assert_eq!(found("check(\"MQTT-1.5.4-1\", (4,))"), 1);
     assert_eq!((found("on_ws(\"MQTT-6.0.0-1\")"), found("on_ws(\"MQTT-6.0.0-9\")")), (0, 2));
     assert_none(&unknown(&scripts()));

@@ -7,9 +7,9 @@ use std::sync::mpsc::{Receiver, channel};
 use crate::core::address::Syntax;
 use crate::core::id::{Ticket, Time};
 use crate::engine::{Authentication, ConnectionKey, Engine, Options, Peer};
-use crate::protocol::{Denial, Expiry};
 use crate::protocol::mqtt::topic::Translation;
 use crate::protocol::mqtt::{KeepAlive, Limits, MqttSession};
+use crate::protocol::{Denial, Expiry};
 use crate::store::{Batch, Completion, Journal, MemoryJournal, Notify};
 
 /// When the virtual clock begins.

@@ -86,6 +86,17 @@ def plain_http_request(t, raw):
 
 
 @on_ws("RFC6455-4.2.1")
+def endless_request_is_cut_off(t):
+    tcp = streams.TcpStream(t.host, t.port)
+    tcp.send(b"GET /mqtt HTTP/1.1\r\nHost: x\r\n")
+    for n in range(200):
+        tcp.send(b"X-%d: %s\r\n" % (n, b"x" * 8000))
+    got = tcp.recv(3)
+    tcp.close()
+    require(got is not None, "an error or close", "nothing")
+
+
+@on_ws("RFC6455-4.2.1")
 def request_in_small_pieces(t):
     tcp = streams.TcpStream(t.host, t.port)
     raw = streams.upgrade_request(t.host, t.port)

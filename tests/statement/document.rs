@@ -40,7 +40,8 @@ pub fn rows(text: &str) -> Vec<Row> {
             head.clear();
             continue;
         };
-        let cells: Vec<_> = inner.trim_end().trim_end_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+        let cells: Vec<_> =
+            inner.trim_end().trim_end_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
         if head.is_empty() {
             head = cells;
         } else if !cells.iter().all(|cell| cell.chars().all(|c| c == '-' || c == ':')) {

@@ -106,11 +106,22 @@ fn statements(decorator: &str) -> [Vec<String>; 2] {
     if decorator.starts_with("@on_ws") {
         return [numbers(&first), numbers(&first)];
     }
-    let versions = rest.trim_start_matches(',').trim_start();
-    let versions = versions.strip_prefix("versions=").unwrap_or(versions);
-    let is_of_5 = versions.strip_prefix('(').is_none_or(|list| list.split(')').next().is_some_and(|v| v.contains('5')));
-    let (new, old) = if is_of_5 { (first, fourth.unwrap_or_default()) } else { (String::new(), first) };
+    let (new, old) = match versions(rest) {
+        [true, true] => (first, fourth.unwrap_or_default()),
+        [true, false] => (first, String::new()),
+        [false, _] => (String::new(), first),
+    };
     [numbers(&new), numbers(&old)]
+}
+
+/// Whether a check runs on MQTT 5 and on MQTT 3.1.1, by its arguments after the first.
+fn versions(arguments: &str) -> [bool; 2] {
+    let arguments = arguments.trim_start_matches(',').trim_start();
+    let arguments = arguments.strip_prefix("versions=").unwrap_or(arguments);
+    match arguments.strip_prefix('(').and_then(|list| list.split(')').next()) {
+        Some(list) => [list.contains('5'), list.contains('4')],
+        None => [true, arguments.starts_with("ALL") || arguments.starts_with("MODERN")],
+    }
 }
 
 /// The string at the front, of one or several literals, and what follows.

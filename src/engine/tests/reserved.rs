@@ -10,9 +10,13 @@ fn retained_topics_of_the_server_hide_from_leading_wildcards() {
     script.publish(publisher, &Letter::new("$x/a", "hidden", 1, 1).retained());
     script.publish(publisher, &Letter::new("y/a", "seen", 1, 2).retained());
     script.node.settle();
-    for (filter, expected) in
-        [("#", vec!["seen"]), ("+/a", vec!["seen"]), ("+/#", vec!["seen"]), ("$x/#", vec!["hidden"]), ("$x/+", vec!["hidden"])]
-    {
+    for (filter, expected) in [
+        ("#", vec!["seen"]),
+        ("+/a", vec!["seen"]),
+        ("+/#", vec!["seen"]),
+        ("$x/#", vec!["hidden"]),
+        ("$x/+", vec!["hidden"]),
+    ] {
         let subscriber = script.join(&passing(filter));
         script.subscribe(subscriber, filter, 1);
         script.node.settle();

@@ -181,7 +181,7 @@ fn a_client_that_does_not_want_its_own_messages_never_has_them_queued() {
 fn who_reaches_nobody_is_told_so() {
     let mut script = Script::new();
     let (subscriber, publisher) = (script.join(&passing("s")), script.join(&passing("p")));
-    let mut publish = |script: &mut Script| {
+    let publish = |script: &mut Script| {
         for (qos, id) in [(1, 1), (2, 2)] {
             script.publish(publisher, &Letter::new("a/b", "x", qos, id));
         }
