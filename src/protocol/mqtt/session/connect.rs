@@ -60,17 +60,22 @@ impl MqttSession {
         self.client_id = client_id.as_str().into();
         let mut connecting = self.connecting(packet)?;
         connecting.assigned = assigned;
+        let mut has_method = false;
         for property in packet.properties.iter() {
             match property {
-                Property::AuthenticationMethod(_) => {
-                    return self.reject(Fault::new(Kind::BadAuthenticationMethod, "MQTT-4.12.0-1"), cx); // [MQTT-4.12.0-1]
-                }
+                Property::AuthenticationMethod(_) => has_method = true,
                 Property::ReceiveMaximum(maximum) => self.outbound.window_max = usize::from(maximum),
                 Property::MaximumPacketSize(bytes) => self.outbound.packet_max = bytes as usize,
                 Property::TopicAliasMaximum(maximum) => self.outbound.set_alias_maximum(maximum),
                 Property::RequestProblemInformation(wanted) => self.wants_reasons = wanted,
                 _ => {}
             }
+        }
+        if has_method {
+            return self.reject(Fault::new(Kind::BadAuthenticationMethod, "MQTT-4.12.0-1"), cx); // [MQTT-4.12.0-1]
+        }
+        if self.connack(&connecting, false).len() > self.outbound.packet_max {
+            return self.reject(Fault::new(Kind::PacketTooLarge, "MQTT-3.1.2-24"), cx); // [MQTT-3.1.2-24]
         }
         self.stage = Stage::Authenticating(Box::new(connecting));
         Ok(Some(Request::Authenticate(Box::new(Authenticate {
@@ -151,7 +156,11 @@ impl MqttSession {
         // [MQTT-3.2.2-6]
         let properties = if self.version == Version::V5 { self.reason_string(fault) } else { Vec::new() };
         let properties = Properties::from_encoded_unchecked(&properties);
-        ConnAck { session_present: false, code, properties }.encode(self.version, cx.out.buffer());
+        let mut bytes = Vec::new();
+        ConnAck { session_present: false, code, properties }.encode(self.version, &mut bytes);
+        if bytes.len() <= self.outbound.packet_max {
+            cx.out.buffer().extend_from_slice(&bytes);
+        }
     }
 
     pub(super) fn deny(&mut self, denial: Denial, cx: &mut Context<'_>) -> Ended {
@@ -187,10 +196,17 @@ impl MqttSession {
 
     pub(super) fn opened(&mut self, present: bool, ticket: Ticket) {
         let Stage::Opening(connecting) = std::mem::replace(&mut self.stage, Stage::Open) else { return };
-        let mut bytes = Vec::new();
-        let mut properties = Vec::new();
+        let bytes = self.connack(&connecting, present);
+        let token = self.owed.push(Item::later());
+        self.owed.set_bytes(token, bytes);
+        self.owed.answer(token, ticket);
+    }
+
+    /// The CONNACK that lets the client in.
+    fn connack(&self, connecting: &Connecting, present: bool) -> Vec<u8> {
+        let (mut bytes, mut properties) = (Vec::new(), Vec::new());
         if self.version == Version::V5 {
-            self.announce(&connecting, &mut properties);
+            self.announce(connecting, &mut properties);
         }
         ConnAck {
             // [MQTT-3.2.2-2] [MQTT-3.2.2-3] MQTT 3.1 knows no such flag.
@@ -199,9 +215,7 @@ impl MqttSession {
             properties: Properties::from_encoded_unchecked(&properties),
         }
         .encode(self.version, &mut bytes);
-        let token = self.owed.push(Item::later());
-        self.owed.set_bytes(token, bytes);
-        self.owed.answer(token, ticket);
+        bytes
     }
 
     fn announce(&self, connecting: &Connecting, out: &mut Vec<u8>) {
