@@ -1,22 +1,18 @@
 //! Handshakes, on a thread of their own: a flood of them costs clients that are connected nothing but processor time.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::fmt;
-use std::future::pending;
 use std::io;
 use std::net::TcpStream as StdStream;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::net::TcpStream;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::sync::{mpsc, oneshot};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConnection;
 
+use super::places::Places;
 use super::server::ServerTls;
 use super::socket::TlsSocket;
 use crate::security::ClientCertificate;
@@ -36,15 +32,7 @@ const HANDSHAKE_RECORD: u8 = 22;
 /// Makes handshakes; there is one for all acceptors.
 pub struct Handshakes {
     jobs: mpsc::UnboundedSender<Job>,
-    places: Arc<Semaphore>,
-    /// Those under way, the oldest first.
-    underway: RefCell<VecDeque<Rc<Underway>>>,
-    crowded_out: AtomicU64,
-}
-
-struct Underway {
-    since: Instant,
-    gives_way: Notify,
+    places: Rc<Places>,
 }
 
 /// A connection for the thread.
@@ -97,17 +85,7 @@ impl Handshakes {
         let work = move || runtime.block_on(serve(received, acceptors));
         std::thread::Builder::new().name("tls".into()).spawn(work)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Ok(Rc::new(Self {
-            jobs,
-            places: Arc::new(Semaphore::new(PLACES_PER_CORE * cores)),
-            underway: RefCell::default(),
-            crowded_out: AtomicU64::new(0),
-        }))
-    }
-
-    /// Handshakes that had to give way to others.
-    pub fn crowded_out(&self) -> u64 {
-        self.crowded_out.load(Ordering::Relaxed)
+        Ok(Rc::new(Self { jobs, places: Places::new(PLACES_PER_CORE * cores, GRACE) }))
     }
 
     /// Makes the handshake of a new connection.
@@ -140,42 +118,11 @@ impl Handshakes {
             Ok(_) if first[0] != HANDSHAKE_RECORD => return Err(Failure::PlainText),
             Ok(_) => {}
         }
-        let place = self.place().await;
-        let underway = Rc::new(Underway { since: Instant::now(), gives_way: Notify::new() });
-        self.underway.borrow_mut().push_back(underway.clone());
-        let result = tokio::select! {
+        let place = self.places.take().await;
+        tokio::select! {
             result = self.hand_over(socket, tls) => result,
-            () = underway.gives_way.notified() => Err(Failure::CrowdedOut),
-        };
-        self.underway.borrow_mut().retain(|other| !Rc::ptr_eq(other, &underway));
-        drop(place);
-        result
-    }
-
-    /// Waits for a place. While there is none, the oldest handshake has to give way once its grace is over.
-    async fn place(&self) -> OwnedSemaphorePermit {
-        let mut waiting = std::pin::pin!(self.places.clone().acquire_owned());
-        loop {
-            let oldest = self.underway.borrow().front().cloned();
-            let grace_is_over = async {
-                match &oldest {
-                    Some(oldest) => tokio::time::sleep_until(oldest.since + GRACE).await,
-                    None => pending().await,
-                }
-            };
-            tokio::select! {
-                biased;
-                Ok(place) = &mut waiting => return place,
-                () = grace_is_over => self.crowd_out(oldest),
-            }
+            () = place.is_wanted() => Err(Failure::CrowdedOut),
         }
-    }
-
-    fn crowd_out(&self, oldest: Option<Rc<Underway>>) {
-        let Some(oldest) = oldest else { return };
-        self.underway.borrow_mut().retain(|other| !Rc::ptr_eq(other, &oldest));
-        oldest.gives_way.notify_one();
-        self.crowded_out.fetch_add(1, Ordering::Relaxed);
     }
 
     async fn hand_over(

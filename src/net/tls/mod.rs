@@ -4,6 +4,7 @@ mod cipher_suites;
 mod client_trust;
 mod handshakes;
 mod identity_choice;
+mod places;
 mod server;
 mod settings;
 mod socket;

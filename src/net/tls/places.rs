@@ -1,0 +1,187 @@
+//! Who may be at it at a time, and who has to go when others wait.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::pending;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+
+/// Waiting peers from which on those that have gone are looked for.
+const SWEEP_MIN: usize = 64;
+
+/// A number of places. When all are taken, the newest that waits gets the next, since those before it may have given up;
+/// and the oldest holder has to go once its grace is over.
+pub(super) struct Places {
+    free: Cell<usize>,
+    grace: Duration,
+    /// The newest last.
+    waiting: RefCell<Vec<oneshot::Sender<Place>>>,
+    sweep_at: Cell<usize>,
+    /// The oldest first.
+    holders: RefCell<VecDeque<Rc<Holder>>>,
+}
+
+struct Holder {
+    since: Instant,
+    has_to_go: Notify,
+}
+
+/// A place that is taken; dropping it gives it to the next.
+pub(super) struct Place {
+    places: Rc<Places>,
+    holder: Option<Rc<Holder>>,
+}
+
+impl Places {
+    pub fn new(count: usize, grace: Duration) -> Rc<Self> {
+        Rc::new(Self {
+            free: Cell::new(count),
+            grace,
+            waiting: RefCell::default(),
+            sweep_at: Cell::new(SWEEP_MIN),
+            holders: RefCell::default(),
+        })
+    }
+
+    /// Waits for a place.
+    pub async fn take(self: &Rc<Self>) -> Place {
+        if self.free.get() > 0 {
+            self.free.set(self.free.get() - 1);
+            return self.begin(Place { places: self.clone(), holder: None });
+        }
+        let (sender, mut receiver) = oneshot::channel();
+        self.enqueue(sender);
+        loop {
+            let oldest = self.holders.borrow().front().cloned();
+            let grace_is_over = async {
+                match &oldest {
+                    Some(oldest) => tokio::time::sleep_until(oldest.since + self.grace).await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                Ok(place) = &mut receiver => return self.begin(place),
+                () = grace_is_over => self.dismiss(oldest),
+            }
+        }
+    }
+
+    fn enqueue(&self, sender: oneshot::Sender<Place>) {
+        let mut waiting = self.waiting.borrow_mut();
+        if waiting.len() >= self.sweep_at.get() {
+            waiting.retain(|sender| !sender.is_closed());
+            self.sweep_at.set(SWEEP_MIN.max(2 * waiting.len()));
+        }
+        waiting.push(sender);
+    }
+
+    fn begin(&self, mut place: Place) -> Place {
+        let holder = Rc::new(Holder { since: Instant::now(), has_to_go: Notify::new() });
+        self.holders.borrow_mut().push_back(holder.clone());
+        place.holder = Some(holder);
+        place
+    }
+
+    fn dismiss(&self, oldest: Option<Rc<Holder>>) {
+        let Some(oldest) = oldest else { return };
+        self.holders.borrow_mut().retain(|other| !Rc::ptr_eq(other, &oldest));
+        oldest.has_to_go.notify_one();
+    }
+}
+
+impl Place {
+    /// Comes when the place is wanted by another.
+    pub async fn is_wanted(&self) {
+        match &self.holder {
+            Some(holder) => holder.has_to_go.notified().await,
+            None => pending().await,
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(holder) = self.holder.take() {
+            self.places.holders.borrow_mut().retain(|other| !Rc::ptr_eq(other, &holder));
+        }
+        loop {
+            let next = self.places.waiting.borrow_mut().pop();
+            let Some(next) = next else { break };
+            if !next.is_closed() {
+                // If it gives up before it looks, this comes back here.
+                drop(next.send(Place { places: self.places.clone(), holder: None }));
+                return;
+            }
+        }
+        self.places.free.set(self.places.free.get() + 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    const GRACE: Duration = Duration::from_secs(2);
+
+    fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn the_newest_gets_the_next_place_and_none_is_lost() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let _entered = runtime.enter();
+        let places = Places::new(1, GRACE);
+        let Poll::Ready(first) = poll(pin!(places.take())) else { panic!("no place is free") };
+        let mut second = Box::pin(places.take());
+        let mut third = Box::pin(places.take());
+        let mut fourth = Box::pin(places.take());
+        for waiting in [&mut second, &mut third, &mut fourth] {
+            assert!(poll(waiting.as_mut()).is_pending());
+        }
+        drop(first);
+        assert!(poll(second.as_mut()).is_pending());
+        // The fourth has been given the place, and gives up before it looks.
+        drop(fourth);
+        let Poll::Ready(place) = poll(third.as_mut()) else { panic!("the place is lost") };
+        drop(second);
+        drop(place);
+        assert_eq!(places.free.get(), 1);
+        assert!(places.holders.borrow().is_empty());
+    }
+
+    #[test]
+    fn those_that_have_given_up_are_forgotten() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let _entered = runtime.enter();
+        let places = Places::new(1, GRACE);
+        let Poll::Ready(_first) = poll(pin!(places.take())) else { panic!("no place is free") };
+        for _ in 0..10_000 {
+            assert!(poll(pin!(places.take())).is_pending());
+        }
+        assert!(places.waiting.borrow().len() <= 2 * SWEEP_MIN);
+    }
+
+    #[test]
+    fn the_oldest_has_to_go_when_its_grace_is_over() {
+        let places = Places::new(1, Duration::ZERO);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        tokio::task::LocalSet::new().block_on(&runtime, async {
+            let first = places.take().await;
+            let second = tokio::task::spawn_local({
+                let places = places.clone();
+                async move { places.take().await }
+            });
+            first.is_wanted().await;
+            drop(first);
+            assert!(second.await.is_ok());
+        });
+    }
+}
