@@ -20,6 +20,7 @@ use crate::management::control;
 use crate::management::log::LogHandle;
 use crate::net::tls::Handshakes;
 use crate::net::{Clock, Listener, Reactor, Stopped, Total};
+use crate::protocol::mqtt::Bounds;
 use crate::security::SecurityManager;
 use crate::store::{Completion, Journal, Options as JournalOptions, RocksDbJournal};
 
@@ -205,7 +206,7 @@ async fn serve(
 }
 
 async fn open_listeners(files: &Files) -> Result<Vec<Listener>, Failure> {
-    let total = Total::by_open_files();
+    let (total, alias_bytes) = (Total::by_open_files(), Bounds::shared());
     let servers: Vec<_> = files.tls.iter().flatten().cloned().collect();
     let handshakes =
         if servers.is_empty() { None } else { Some(Handshakes::start(servers).map_err(Failure::Runtime)?) };
@@ -214,7 +215,8 @@ async fn open_listeners(files: &Files) -> Result<Vec<Listener>, Failure> {
         let at = format!("{}:{}", acceptor.host, acceptor.port);
         let tls = acceptor.tls.as_ref().zip(server.clone()).zip(handshakes.clone());
         let tls = tls.map(|((config, server), handshakes)| wiring::tls(config, server, handshakes));
-        let opened = Listener::open(wiring::acceptor(acceptor, files.config.wildcards, tls), &total).await;
+        let told = wiring::acceptor(acceptor, files.config.wildcards, tls, &alias_bytes);
+        let opened = Listener::open(told, &total).await;
         listeners.extend(opened.map_err(|error| Failure::Listen { acceptor: acceptor.name.clone(), at, error })?);
     }
     Ok(listeners)

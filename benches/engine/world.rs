@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use artemis_rs::core::address::Syntax;
 use artemis_rs::core::id::Time;
-use artemis_rs::engine::{ConnectionKey, Engine, Options, Peer};
+use artemis_rs::engine::{ConnectionKey, Engine, Options, Peer, Terms};
 use artemis_rs::protocol::Expiry;
 use artemis_rs::protocol::mqtt::topic::Translation;
-use artemis_rs::protocol::mqtt::{KeepAlive, Limits, MqttSession};
+use artemis_rs::protocol::mqtt::{Bounds, KeepAlive, Limits, MqttSession};
 use artemis_rs::store::{Completion, Journal, MemoryJournal};
 
 /// What happens to batches.
@@ -56,9 +56,15 @@ impl World {
             may_take_over: true,
             in_flight_maximum: u16::MAX,
             translation: Translation::new(Syntax::default()),
+            bounds: Bounds::default(),
         };
-        let peer =
-            Peer { acceptor: "bench".into(), address: "127.0.0.1:1".into(), handshake_ms: 10_000, ..Peer::default() };
+        let peer = Peer {
+            acceptor: "bench".into(),
+            address: "127.0.0.1:1".into(),
+            handshake_ms: 10_000,
+            terms: Rc::new(Terms { packet_ms: 10_000, ..Terms::default() }),
+            ..Peer::default()
+        };
         Self {
             engine: Engine::declared(options, Time(1)),
             store,

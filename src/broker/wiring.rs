@@ -8,12 +8,13 @@ use super::{Failure, Files, Instance};
 use crate::config::login::{self, LoginKind};
 use crate::config::{self, CertificateName, Config, KeepAlive, PermissionType, SessionExpiry, properties};
 use crate::core::address::Syntax;
+use crate::core::limit::Limit;
 use crate::core::settings::Hierarchy;
-use crate::engine::{DeclaredAddress, Options, Security};
+use crate::engine::{DeclaredAddress, Options, Security, Terms};
 use crate::net::tls::{Handshakes, ServerTls};
-use crate::net::{Acceptor, Tls};
+use crate::net::{Acceptor, GateOptions, Tls};
 use crate::protocol::Expiry;
-use crate::protocol::mqtt::{self, MqttSession, topic::Translation};
+use crate::protocol::mqtt::{self, BoundNumbers, Bounds, MqttSession, topic::Translation};
 use crate::security::{
     Flag, GuestLogin, GuestOptions, LoginChain, LoginModule, NameKind, OpenSecurity, Permission, PropertiesLogin,
     PropertiesOptions, RoleTable, SecurityManager, SecuritySetting,
@@ -37,6 +38,13 @@ pub fn engine_options(config: &Config, is_durable: bool) -> Result<Options, Fail
         session_scan_ms: config.mqtt_session_scan_interval_ms.max(1),
         expiry_scan_ms: config.message_expiry_scan_period_ms,
         queued_bytes_max: config.global_max_size.map_or(QUEUED_BYTES_MAX, |bytes| bytes as usize),
+        clients_max: config.max_total_sessions.unwrap_or(u64::MAX),
+        subscriptions_max: config.max_total_subscriptions.unwrap_or(u64::MAX),
+        retained_max: config.max_retained_messages.unwrap_or(u64::MAX),
+        wills_per_second: config.max_will_rate.unwrap_or(u64::MAX),
+        internal: [&config.management_address, &config.management_notification_address, &config.internal_naming_prefix]
+            .map(Clone::clone)
+            .into(),
         addresses: config.addresses.iter().map(declared).collect(),
         address_settings: config.address_settings.clone(),
         security: config.security_enabled.then(|| permissions(config)),
@@ -70,8 +78,10 @@ fn permissions(config: &Config) -> Security {
 }
 
 /// What a listening socket is told.
-pub fn acceptor(config: &config::Acceptor, syntax: Syntax, tls: Option<Tls>) -> Acceptor {
-    let limits = Rc::new(limits(&config.mqtt, syntax));
+pub fn acceptor(config: &config::Acceptor, syntax: Syntax, tls: Option<Tls>, alias_bytes: &Rc<Limit>) -> Acceptor {
+    let bounds = Bounds::new(&bound_numbers(config), alias_bytes.clone());
+    let shown = bounds.all();
+    let limits = Rc::new(limits(&config.mqtt, syntax, bounds));
     let size = |bytes: Option<usize>| bytes.and_then(|bytes| u32::try_from(bytes).ok());
     Acceptor {
         name: config.name.as_str().into(),
@@ -81,7 +91,15 @@ pub fn acceptor(config: &config::Acceptor, syntax: Syntax, tls: Option<Tls>) -> 
         no_delay: config.tcp_no_delay,
         send_buffer: size(config.tcp_send_buffer),
         receive_buffer: size(config.tcp_receive_buffer),
-        connections_max: config.connections_allowed,
+        gate: GateOptions {
+            connections_max: config.connections_allowed,
+            per_address_max: config.limits.connections_per_address,
+            rate: config.limits.connect_rate,
+            per_address_rate: config.limits.connect_rate_per_address,
+        },
+        limits: shown,
+        shared_limits: vec![alias_bytes.clone()],
+        terms: Rc::new(terms(&config.limits)),
         handshake_ms: config.handshake_timeout_ms.unwrap_or(0),
         message_max: config.mqtt.maximum_packet_size.map_or(usize::MAX, |bytes| bytes as usize + 5),
         tls,
@@ -99,7 +117,32 @@ pub fn tls(config: &config::Tls, server: Arc<ServerTls>, handshakes: Rc<Handshak
     Tls { server, handshakes, client_id_from: config.client_id_from.map(kind), user_from: config.user_from.map(kind) }
 }
 
-fn limits(config: &config::Mqtt, syntax: Syntax) -> mqtt::Limits {
+fn terms(limits: &config::Limits) -> Terms {
+    Terms {
+        packet_ms: limits.packet_timeout_ms.unwrap_or(0),
+        messages_per_second: limits.message_rate,
+        bytes_per_second: limits.byte_rate,
+        subscriptions_max: limits.subscriptions,
+        will_delay_max_ms: limits.will_delay_s.map(|seconds| seconds * 1000),
+    }
+}
+
+fn bound_numbers(config: &config::Acceptor) -> BoundNumbers {
+    let (limits, default) = (&config.limits, BoundNumbers::default());
+    BoundNumbers {
+        packet_bytes: config.mqtt.maximum_packet_size.map_or(default.packet_bytes, u64::from),
+        client_id_bytes: limits.client_id_length.unwrap_or(default.client_id_bytes),
+        topic_bytes: limits.topic_length.unwrap_or(default.topic_bytes),
+        topic_levels: limits.topic_levels.unwrap_or(default.topic_levels),
+        wildcards: limits.wildcards.unwrap_or(default.wildcards),
+        filters: limits.filters_per_subscribe.unwrap_or(default.filters),
+        user_properties: limits.user_properties.unwrap_or(default.user_properties),
+        property_bytes: limits.property_length.unwrap_or(default.property_bytes),
+        ..default
+    }
+}
+
+fn limits(config: &config::Mqtt, syntax: Syntax, bounds: Bounds) -> mqtt::Limits {
     mqtt::Limits {
         default_expiry: match config.default_session_expiry {
             SessionExpiry::Never => Expiry::NEVER,
@@ -118,6 +161,7 @@ fn limits(config: &config::Mqtt, syntax: Syntax) -> mqtt::Limits {
         may_take_over: config.allow_link_stealing,
         in_flight_maximum: config.default_maximum_in_flight,
         translation: Translation::new(syntax),
+        bounds,
     }
 }
 

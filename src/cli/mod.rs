@@ -5,12 +5,14 @@ mod check;
 mod create;
 mod failure;
 mod instance;
+mod limit;
 mod mask;
 mod names;
 mod query;
 mod queue;
 mod run;
 mod scaffold;
+mod table;
 mod terminal;
 mod user;
 mod version;
@@ -39,6 +41,8 @@ enum Command {
     #[command(subcommand)]
     Queue(queue::Queue),
     #[command(subcommand)]
+    Limit(limit::Limit),
+    #[command(subcommand)]
     User(user::User),
     Mask(mask::Mask),
     Version(version::Version),
@@ -52,6 +56,7 @@ impl Command {
             Self::Check(check) => check.execute(),
             Self::Address(address) => address.execute(),
             Self::Queue(queue) => queue.execute(),
+            Self::Limit(limit) => limit.execute(),
             Self::User(user) => user.execute(),
             Self::Mask(mask) => mask.execute(),
             Self::Version(version) => version.execute(),

@@ -97,12 +97,8 @@ fn as_json(queues: &[QueueReport], count: usize) -> Value {
 }
 
 fn table(queues: &[QueueReport]) -> String {
-    let titles = COLUMNS.iter().map(|column| column.title.to_owned()).collect();
-    let rows: Vec<Vec<String>> = std::iter::once(titles).chain(queues.iter().map(cells)).collect();
-    let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max();
-    let widths: Vec<_> =
-        COLUMNS.iter().enumerate().map(|(at, column)| column.width_min.max(width(at).unwrap_or(0))).collect();
-    rows.iter().map(|row| line(row, &widths)).collect()
+    let titles: Vec<_> = COLUMNS.iter().map(|column| (column.title, column.width_min)).collect();
+    super::table::table(&titles, queues.iter().map(cells))
 }
 
 fn cells(queue: &QueueReport) -> Vec<String> {
@@ -111,11 +107,6 @@ fn cells(queue: &QueueReport) -> Vec<String> {
         other => other.to_string(),
     };
     COLUMNS.iter().map(cell).collect()
-}
-
-fn line(row: &[String], widths: &[usize]) -> String {
-    let cells: String = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}|")).collect();
-    format!("|{cells}\n")
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::acceptor_keys::{Key, key, names};
 use super::error::{Findings, did_you_mean};
+use super::limits::Limits;
 use super::mqtt::Mqtt;
 use super::tls::{self, Tls};
 use super::units::boolean;
@@ -43,6 +44,7 @@ pub struct Acceptor {
     pub mqtt: Mqtt,
     /// `None` for plain text.
     pub tls: Option<Tls>,
+    pub limits: Limits,
     /// Where it stands in the file.
     pub line: u32,
 }
@@ -62,6 +64,7 @@ impl Default for Acceptor {
             tcp_receive_buffer: None,
             mqtt: Mqtt::default(),
             tls: None,
+            limits: Limits::default(),
             line: 0,
         }
     }
@@ -185,6 +188,7 @@ fn set(acceptor: &mut Acceptor, name: &str, value: &str, element: &Element, find
         },
         Some(Key::Refused(why)) if acceptor.tls.is_some() && value != "false" => Err(why.to_owned()),
         Some(Key::Refused(_)) => Ok(()),
+        Some(Key::Limit(set)) => set(&mut acceptor.limits, value),
         Some(Key::Missing(_)) if value == "false" => Ok(()),
         Some(Key::Missing(consequence)) => {
             findings.warn(element, format!("{at}: {name} has no effect: {consequence}"));

@@ -1,9 +1,8 @@
 //! Every parameter of an acceptor's URI that Artemis knows, and what it does here.
 
 use super::acceptor::Acceptor;
-use super::mqtt;
-use super::tls;
 use super::units::{boolean, number};
+use super::{limits, mqtt, tls};
 
 /// What a parameter of an acceptor does.
 #[derive(Clone, Copy)]
@@ -15,6 +14,7 @@ pub(super) enum Key {
     Tls(tls::Set),
     /// Restricts who gets in over TLS and is not there, so that it must not be written.
     Refused(&'static str),
+    Limit(limits::Set),
     /// Protects or restricts, so that leaving it out is worth more than a word.
     Missing(&'static str),
     NoEffect,
@@ -25,14 +25,16 @@ pub(super) fn key(name: &str) -> Option<Key> {
     let own = KEYS.iter().find(|(known, _)| *known == name).map(|(_, key)| *key);
     let mqtt = || mqtt::KEYS.iter().find(|(known, _)| *known == name).map(|(_, set)| Key::Mqtt(*set));
     let tls = || tls::KEYS.iter().find(|(known, _)| *known == name).map(|(_, set)| Key::Tls(*set));
-    own.or_else(mqtt).or_else(tls).or_else(|| NO_EFFECT.contains(&name).then_some(Key::NoEffect))
+    let limit = || limits::KEYS.iter().find(|(known, _)| *known == name).map(|(_, set)| Key::Limit(*set));
+    own.or_else(mqtt).or_else(tls).or_else(limit).or_else(|| NO_EFFECT.contains(&name).then_some(Key::NoEffect))
 }
 
 /// All names, for hints.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     let keys = KEYS.iter().map(|(name, _)| *name);
     let tables = mqtt::KEYS.iter().map(|(name, _)| *name).chain(tls::KEYS.iter().map(|(name, _)| *name));
-    keys.chain(tables).chain(NO_EFFECT.iter().copied())
+    let limits = limits::KEYS.iter().map(|(name, _)| *name);
+    keys.chain(tables).chain(limits).chain(NO_EFFECT.iter().copied())
 }
 
 const KEYS: &[(&str, Key)] = &[
@@ -138,5 +140,22 @@ mod tests {
         all.sort_unstable();
         assert!(all.windows(2).all(|pair| pair[0] != pair[1]));
         assert!(NO_EFFECT.is_sorted());
+    }
+
+    #[test]
+    fn cve_2026_42209_every_parameter_at_0_1_and_the_most() {
+        for name in names() {
+            for value in
+                ["0", "1", "-1", "-2", "65535", "2147483647", "9223372036854775807", "99999999999999999999", ""]
+            {
+                let text = format!(
+                    "<core><acceptors><acceptor>tcp://127.0.0.1:1?{name}={value}</acceptor></acceptors></core>"
+                );
+                // It is taken or refused, and never taken for something else.
+                if let Ok(config) = crate::config::load("f", &text, &|_| None) {
+                    assert!(config.acceptors.len() <= 1, "{name}={value}");
+                }
+            }
+        }
     }
 }

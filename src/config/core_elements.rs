@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::error::Findings;
 use super::units::{boolean, number, size};
 use super::xml::Element;
-use super::{Config, acceptor, address_settings, addresses, security, wildcards};
+use super::{Config, acceptor, address_settings, addresses, resource_limits, security, wildcards};
 use crate::core::settings::Hierarchy;
 
 enum Rule {
@@ -19,7 +19,7 @@ enum Rule {
     Delay(fn(&mut Config) -> &mut u64),
     /// A time; 0 or less switches off.
     Period(fn(&mut Config) -> &mut Option<u64>),
-    /// A number of bytes; -1 for none.
+    /// A number, of bytes or of other things; -1 for none.
     Size(fn(&mut Config) -> &mut Option<u64>),
     Section(fn(&mut Config, &Element, &mut Findings<'_>)),
     /// Read before all others.
@@ -38,6 +38,20 @@ const RULES: &[(&str, Rule)] = &[
     ("mqtt-session-scan-interval", Rule::Time(|c| &mut c.mqtt_session_scan_interval_ms)),
     ("message-expiry-scan-period", Rule::Period(|c| &mut c.message_expiry_scan_period_ms)),
     ("global-max-size", Rule::Size(|c| &mut c.global_max_size)),
+    ("management-address", Rule::Text(|c| &mut c.management_address)),
+    ("management-notification-address", Rule::Text(|c| &mut c.management_notification_address)),
+    ("internal-naming-prefix", Rule::Text(|c| &mut c.internal_naming_prefix)),
+    ("max-total-sessions", Rule::Size(|c| &mut c.max_total_sessions)),
+    ("max-total-subscriptions", Rule::Size(|c| &mut c.max_total_subscriptions)),
+    ("max-retained-messages", Rule::Size(|c| &mut c.max_retained_messages)),
+    ("max-will-rate", Rule::Size(|c| &mut c.max_will_rate)),
+    ("configuration-file-refresh-period", Rule::Period(|c| &mut c.refresh_period_ms)),
+    (
+        "resource-limit-settings",
+        Rule::Section(|c, element, findings| {
+            resource_limits::read(&mut c.resource_limits, element, findings);
+        }),
+    ),
     ("wild-card-routing-enabled", Rule::Bool(|c| &mut c.wildcard_routing_enabled)),
     ("wildcard-addresses", Rule::Wildcards),
     ("acceptors", Rule::Section(|c, element, findings| acceptor::read(&mut c.acceptors, element, findings))),
@@ -72,7 +86,6 @@ const NO_EFFECT: &[&str] = &[
     "cluster-connections",
     "cluster-password",
     "cluster-user",
-    "configuration-file-refresh-period",
     "connection-routers",
     "connection-ttl-check-interval",
     "connection-ttl-check-period",
@@ -96,7 +109,6 @@ const NO_EFFECT: &[&str] = &[
     "grouping-handler",
     "ha-policy",
     "id-cache-size",
-    "internal-naming-prefix",
     "jmx-domain",
     "jmx-management-enabled",
     "jmx-notification-enabled",
@@ -121,9 +133,7 @@ const NO_EFFECT: &[&str] = &[
     "literal-match-markers",
     "lock-coordinators",
     "log-journal-write-rate",
-    "management-address",
     "management-message-rbac",
-    "management-notification-address",
     "management-rbac-prefix",
     "mask-password",
     "max-disk-usage",
@@ -167,7 +177,6 @@ const NO_EFFECT: &[&str] = &[
     "remoting-incoming-interceptors",
     "remoting-outgoing-interceptors",
     "resolve-protocols",
-    "resource-limit-settings",
     "run-sync-speed-test",
     "scheduled-thread-pool-max-size",
     "security-invalidation-interval",

@@ -8,10 +8,12 @@ mod address_settings;
 mod addresses;
 mod core_elements;
 mod error;
+mod limits;
 pub mod log4j2;
 pub mod login;
 mod mqtt;
 pub mod properties;
+mod resource_limits;
 mod security;
 mod substitute;
 pub mod template;
@@ -26,7 +28,9 @@ use std::path::PathBuf;
 pub use acceptor::{Acceptor, Protocol};
 pub use addresses::{AddressDeclaration, QueueDeclaration};
 pub use error::{ConfigError, Warning};
+pub use limits::Limits;
 pub use mqtt::{KeepAlive, Mqtt, SessionExpiry};
+pub use resource_limits::{ResourceLimitSettings, ResourceLimits};
 pub use security::{PermissionType, SecuritySetting};
 pub use substitute::{Lookup, substitute};
 pub use tls::{CertificateName, ClientAuth, Password, StoreReference, Tls, TlsVersion};
@@ -51,6 +55,19 @@ pub struct Config {
     pub message_expiry_scan_period_ms: Option<u64>,
     /// Bytes; `None` leaves it to the broker.
     pub global_max_size: Option<u64>,
+    /// Sessions that are kept, connected or not; `None` is any number, as for the next two.
+    pub max_total_sessions: Option<u64>,
+    pub max_total_subscriptions: Option<u64>,
+    pub max_retained_messages: Option<u64>,
+    /// Wills a second; `None` is any number.
+    pub max_will_rate: Option<u64>,
+    /// Between looks at this file; `None` for never.
+    pub refresh_period_ms: Option<u64>,
+    pub resource_limits: ResourceLimitSettings,
+    /// Not served, and closed to clients; as is what begins with the prefix.
+    pub management_address: String,
+    pub management_notification_address: String,
+    pub internal_naming_prefix: String,
     pub wildcards: Syntax,
     pub wildcard_routing_enabled: bool,
     /// Those to be opened.
@@ -76,6 +93,15 @@ impl Default for Config {
             mqtt_session_scan_interval_ms: 5000,
             message_expiry_scan_period_ms: Some(30_000),
             global_max_size: None,
+            max_total_sessions: Some(1_000_000),
+            max_total_subscriptions: Some(2_000_000),
+            max_retained_messages: Some(1_000_000),
+            max_will_rate: Some(5_000),
+            refresh_period_ms: Some(5_000),
+            resource_limits: ResourceLimitSettings::default(),
+            management_address: "activemq.management".into(),
+            management_notification_address: "activemq.notifications".into(),
+            internal_naming_prefix: "$.artemis.internal.".into(),
             wildcards: Syntax::default(),
             wildcard_routing_enabled: true,
             acceptors: Vec::new(),

@@ -3,6 +3,7 @@
 pub mod address;
 pub mod binding;
 pub mod id;
+pub mod limit;
 pub mod message;
 pub mod queue;
 pub mod retained;

@@ -9,6 +9,7 @@ use crate::protocol::output::Output;
 use crate::protocol::{Closing, Context, Denial, Event, Request, Session};
 use crate::security::{CertifiedName, ClientCertificate, RoleSet};
 
+use super::pace::{Allowance, Terms};
 use super::timer::Timer;
 
 /// How long the last words to a peer are offered to it.
@@ -41,6 +42,9 @@ pub struct Peer {
     /// What the certificate says about its client id and its user.
     pub client_id: CertifiedName,
     pub user: CertifiedName,
+    pub terms: Rc<Terms>,
+    /// Too many connect in a short time: it is told so, and not let in.
+    pub is_too_often: bool,
 }
 
 /// A connection and what belongs to it alone.
@@ -67,13 +71,21 @@ pub(super) struct Connection {
     pub is_waiting: bool,
     /// It had too much to write; deliveries go on when that is written.
     pub is_congested: bool,
+    /// It sends too fast, and is not read for a while.
+    pub is_paused: bool,
+    pub allowance: Option<Box<Allowance>>,
+    /// When the packet began that is not whole yet, and when it has to be.
+    pub packet: Option<(Time, Time)>,
+    pub is_packet_watched: bool,
+    /// Nobody is let in on it yet.
+    pub is_stranger: bool,
 }
 
 /// What a session made of its input.
 enum Progress<'f> {
-    Frame(Option<Request<'f>>),
-    /// There is no whole frame.
-    Partial,
+    Frame(Option<Request<'f>>, usize),
+    /// There is no whole frame; its length, if that is known.
+    Partial(Option<usize>),
 }
 
 impl Engine {
@@ -102,8 +114,14 @@ impl Engine {
             is_abandoned: false,
             is_waiting: false,
             is_congested: false,
+            is_paused: false,
+            allowance: None,
+            packet: None,
+            is_packet_watched: false,
+            is_stranger: true,
         });
         self.watch_silence(key);
+        self.add_stranger(key, number);
         key
     }
 
@@ -118,7 +136,7 @@ impl Engine {
             connection.last_heard = self.now;
         }
         while let Some(connection) = self.connections.get_mut(key.index()) {
-            if connection.is_ended || connection.is_waiting {
+            if connection.is_ended || connection.is_waiting || connection.is_paused {
                 break;
             }
             let mut context = Context {
@@ -131,18 +149,27 @@ impl Engine {
             let result = guard::contain(|| match connection.session.frame_length(rest, &mut context) {
                 Ok(Some(length)) if length <= rest.len() => {
                     used += length;
-                    connection.session.receive(&rest[..length], &mut context).map(Progress::Frame)
+                    let request = connection.session.receive(&rest[..length], &mut context)?;
+                    Ok(Progress::Frame(request, length))
                 }
-                Ok(_) => Ok(Progress::Partial),
+                Ok(length) => Ok(Progress::Partial(length)),
                 Err(ended) => Err(ended),
             });
             if !connection.out.is_empty() {
                 self.touch(key);
             }
             match result {
-                Some(Ok(Progress::Frame(Some(request)))) => self.handle(key, request),
-                Some(Ok(Progress::Frame(None))) => {}
-                Some(Ok(Progress::Partial)) => break,
+                Some(Ok(Progress::Frame(request, length))) => {
+                    let messages = u64::from(matches!(request, Some(Request::Publish(_))));
+                    if let Some(request) = request {
+                        self.handle(key, request);
+                    }
+                    self.charge(key, messages, length);
+                }
+                Some(Ok(Progress::Partial(length))) => {
+                    self.note_rest(key, used > 0, input.len() - used, length);
+                    break;
+                }
                 Some(Err(ended)) => self.end(key, ended.abnormal, ended.why),
                 None => {
                     self.counters.faults += 1;
@@ -158,7 +185,10 @@ impl Engine {
     pub fn is_waiting(&self, key: ConnectionKey) -> bool {
         self.is_overloaded()
             || self.connections.get(key.index()).is_none_or(|connection| {
-                connection.is_waiting || connection.is_ended || connection.out.len() >= 2 * OUTPUT_MAX
+                connection.is_waiting
+                    || connection.is_paused
+                    || connection.is_ended
+                    || connection.out.len() >= 2 * OUTPUT_MAX
             })
     }
 
@@ -184,6 +214,9 @@ impl Engine {
             Request::Release { handle, known, token } => self.release(key, handle, known, token),
             Request::Subscribe { token, subscriptions } => self.subscribe(key, token, subscriptions),
             Request::Unsubscribe { token, subscriptions } => self.unsubscribe(key, token, &subscriptions),
+            Request::Authenticate(_) if self.connections[key.index()].peer.is_too_often => {
+                self.notify(key, Event::Authenticated(Err(Denial::TooOften)));
+            }
             Request::Authenticate(request) => {
                 let connection = &mut self.connections[key.index()];
                 connection.is_waiting = true;
@@ -252,6 +285,8 @@ impl Engine {
             return;
         }
         connection.is_ended = true;
+        self.remove_stranger(key);
+        let connection = &mut self.connections[key.index()];
         tracing::debug!(remote = connection.peer.address, why, "connection ended");
         self.timers.set(self.now.after(LINGER_MS), Timer::Linger(key, connection.number));
         if let Some(client) = connection.client.take() {
@@ -329,12 +364,15 @@ impl Engine {
         if connection.silence_ms == 0 || connection.is_waiting {
             return;
         }
-        if self.is_overloaded() {
+        if self.is_overloaded() || connection.is_paused {
             // It may have spoken, and was not listened to.
             return self.watch_silence(key);
         }
         let connection = &self.connections[key.index()];
         if connection.last_heard.after(connection.silence_ms) <= self.now {
+            if connection.client.is_none() {
+                self.bounds.handshakes.refuse();
+            }
             self.kick(key, Closing::Silent, true);
         } else {
             self.watch_silence(key);

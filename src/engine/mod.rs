@@ -7,13 +7,16 @@
 //!                                    └─► OpenBatch ─► journal ─► ticket
 //! ```
 
+mod bounds;
 mod client;
 mod commit;
 mod connection;
 mod dispatch;
 pub mod guard;
+mod internal;
 mod open;
 mod options;
+mod pace;
 mod publish;
 mod recover;
 mod replay;
@@ -33,6 +36,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use crate::core::id::{BindingKey, ConsumerKey, QueueKey, Ticket, Time};
+use crate::core::limit::Rate;
 use crate::core::queue::{Entry, Queue};
 use crate::core::retained::Retained;
 use crate::core::router::Router;
@@ -41,16 +45,20 @@ use crate::protocol::{Authenticate, Context, Event, Scratch};
 use crate::security::SecuritySetting;
 use crate::store::Batch;
 
+use bounds::Bounds;
 use client::Client;
 use commit::OpenBatch;
 use connection::Connection;
+use internal::Internal;
 use publish::ExpiryRule;
 use timer::Timers;
+use will::LateWill;
 
 pub use connection::{ConnectionKey, Peer};
 pub use options::{DeclaredAddress, Options, Security};
+pub use pace::Terms;
 pub use recover::Recovered;
-pub use report::{AddressReport, QueueReport};
+pub use report::{AddressReport, LimitReport, QueueReport};
 
 /// What counts as too much unwritten output of one connection: no more messages for it until it is written.
 pub const OUTPUT_MAX: usize = 1024 * 1024;
@@ -70,6 +78,7 @@ const STEPS_PER_TICK: usize = 2_048;
 /// The broker's state and all that changes it.
 pub struct Engine {
     options: Options,
+    internal: Internal,
     now: Time,
     router: Router<Policy>,
     retained: Retained,
@@ -92,12 +101,17 @@ pub struct Engine {
     held_queues: Vec<QueueKey>,
     /// Clients whose retained messages are not all sent yet.
     replaying: VecDeque<ConsumerKey>,
+    /// Connections on which nobody is let in yet, and some that are, in the order they came.
+    strangers: VecDeque<(ConnectionKey, u64)>,
+    late_wills: VecDeque<LateWill>,
+    will_rate: Rate,
     is_stopping: bool,
     next_message: u64,
     next_queue: u64,
     next_client: u64,
     next_connection: u64,
     counters: Counters,
+    bounds: Bounds,
 }
 
 /// What happened since the start.
@@ -147,6 +161,7 @@ struct Policy {
     /// That of the address under which a last value is shown, worked out for the first one.
     retained_expiry: OnceCell<ExpiryRule>,
     security: Option<Rc<SecuritySetting>>,
+    is_internal: bool,
 }
 
 /// Credentials to be checked outside.
@@ -164,6 +179,7 @@ impl Engine {
     pub fn new(options: Options, now: Time) -> Self {
         let (syntax, seed) = (options.syntax, options.seed);
         let mut engine = Self {
+            internal: Internal::new(syntax, &options.internal),
             router: Router::new(syntax, seed),
             retained: Retained::new(syntax, seed),
             queues: Slab::new(),
@@ -180,12 +196,16 @@ impl Engine {
             awaiting: VecDeque::new(),
             held_queues: Vec::new(),
             replaying: VecDeque::new(),
+            strangers: VecDeque::new(),
+            late_wills: VecDeque::new(),
+            will_rate: Rate::new(options.wills_per_second, 1, now),
             is_stopping: false,
             next_message: 1,
             next_queue: 1,
             next_client: 1,
             next_connection: 1,
             counters: Counters::default(),
+            bounds: Bounds::new(&options),
             now,
             options,
         };

@@ -2,11 +2,9 @@
 
 use super::Engine;
 use super::connection::ConnectionKey;
+use super::pace::Allowance;
 use crate::core::id::{ConsumerKey, Ticket};
 use crate::protocol::{Closing, Denial, Event, Open};
-
-/// Clients whose state is kept, connected or not.
-const CLIENTS_MAX: usize = 1_000_000;
 
 impl Engine {
     pub(super) fn open_client(&mut self, connection: ConnectionKey, open: Open) {
@@ -24,8 +22,8 @@ impl Engine {
             self.end_client(key);
             found = None;
         }
-        if found.is_none() && self.clients.len() >= CLIENTS_MAX {
-            return self.notify(connection, Event::NotOpened(Denial::Busy));
+        if found.is_none() && !self.bounds.clients.admits(self.clients.len() as u64 + 1) {
+            return self.notify(connection, Event::NotOpened(Denial::QuotaExceeded));
         }
         let present = found.is_some();
         // A session that has ended must not come back with a crash once the client was told that it is new.
@@ -33,6 +31,7 @@ impl Engine {
         let key = found.unwrap_or_else(|| self.add_client(open.client_id.clone(), open.expiry));
         let silence_ms = open.silence_ms;
         let received = self.attach(connection, key, open);
+        self.remove_stranger(connection);
         self.set_silence(connection, silence_ms);
         if ticket > self.open.committed() {
             let queue = self.clients[key.index()].queue;
@@ -67,6 +66,12 @@ impl Engine {
     fn attach(&mut self, connection: ConnectionKey, key: ConsumerKey, open: Open) -> Vec<(u16, Ticket)> {
         let holder = &mut self.connections[connection.index()];
         holder.client = Some(key);
+        let terms = &holder.peer.terms;
+        holder.allowance = Allowance::new(terms.messages_per_second, terms.bytes_per_second, self.now);
+        let mut open = open;
+        if let (Some(will), Some(most)) = (&mut open.will, terms.will_delay_max_ms) {
+            will.delay_ms = will.delay_ms.min(most);
+        }
         let client = &mut self.clients[key.index()];
         client.connection = Some(connection);
         client.owner = holder.user.clone();

@@ -21,6 +21,15 @@ pub struct Options {
     pub expiry_scan_ms: Option<u64>,
     /// Bytes of queued messages beyond which durable ones are refused.
     pub queued_bytes_max: usize,
+    /// Clients whose state is kept, connected or not.
+    pub clients_max: u64,
+    pub subscriptions_max: u64,
+    /// Last values.
+    pub retained_max: u64,
+    /// Wills sent in a second; more wait.
+    pub wills_per_second: u64,
+    /// Addresses of the broker's own besides those that always are; with a dot at the end, all that is below.
+    pub internal: Vec<String>,
     pub addresses: Vec<DeclaredAddress>,
     pub address_settings: Hierarchy<AddressSettings>,
     /// `None` where everybody may do everything.
@@ -54,6 +63,11 @@ impl Default for Options {
             session_scan_ms: 5000,
             expiry_scan_ms: Some(30_000),
             queued_bytes_max: usize::MAX,
+            clients_max: 1_000_000,
+            subscriptions_max: 2_000_000,
+            retained_max: 1_000_000,
+            wills_per_second: 5_000,
+            internal: Vec::new(),
             addresses: Vec::new(),
             address_settings: Hierarchy::default(),
             security: None,

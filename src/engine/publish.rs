@@ -23,9 +23,6 @@ use super::commit::message_record;
 use super::report::RETAIN_PREFIX;
 use super::timer::Timer;
 
-/// Bytes of last values beyond which no more are kept.
-const RETAINED_BYTES_MAX: usize = 1 << 30;
-
 /// What routing a message has led to.
 struct Routed {
     /// Some queue took it.
@@ -55,7 +52,8 @@ impl Engine {
         let connection = &self.connections[key.index()];
         let Some(client) = connection.client else { return };
         let number = connection.number;
-        if let Err(refusal) = self.admit(&route, &connection.roles, guarantee, publish.retain) {
+        let keeps = publish.retain && !publish.payload.is_empty();
+        if let Err(refusal) = self.admit(&route, &connection.roles, guarantee, keeps) {
             self.counters.refused += 1;
             let (user, address) = (&connection.user, route.address.name());
             if refusal == Refusal::NotAuthorized {
@@ -100,28 +98,43 @@ impl Engine {
             expiry: ExpiryRule::of(&options.address_settings.resolve(address)),
             retained_expiry: OnceCell::new(),
             security: options.security.as_ref().and_then(|security| security.settings.most_specific(address).cloned()),
+            is_internal: self.internal.holds(address),
         })
     }
 
-    fn admit(&self, route: &Route<Policy>, roles: &RoleSet, guarantee: Guarantee, retain: bool) -> Result<(), Refusal> {
+    fn admit(&self, route: &Route<Policy>, roles: &RoleSet, guarantee: Guarantee, keeps: bool) -> Result<(), Refusal> {
+        if route.policy.is_internal {
+            return Err(Refusal::NotAuthorized);
+        }
         if self.options.security.is_some() {
             let may = |setting: &Rc<_>| crate::security::SecuritySetting::allows(setting, roles, Permission::Send);
             if !route.policy.security.as_ref().is_some_and(may) {
                 return Err(Refusal::NotAuthorized);
             }
         }
-        let is_full = self.counters.queued_bytes > self.options.queued_bytes_max;
-        if guarantee > Guarantee::AtMostOnce && is_full || retain && self.retained.bytes() > RETAINED_BYTES_MAX {
+        if guarantee > Guarantee::AtMostOnce && !self.bounds.queued_bytes.admits(self.counters.queued_bytes as u64) {
+            return Err(Refusal::QuotaExceeded);
+        }
+        if keeps && !self.retains(route.address.name()) {
             return Err(Refusal::QuotaExceeded);
         }
         Ok(())
+    }
+
+    /// Whether there is room for a last value of the address.
+    fn retains(&self, address: &str) -> bool {
+        let bounds = &self.bounds;
+        let is_near = self.retained.len() as u64 >= bounds.retained.max();
+        (!is_near || self.retained.get(address).is_some() || bounds.retained.admits(self.retained.len() as u64 + 1))
+            && bounds.retained_bytes.admits(self.retained.bytes() as u64)
     }
 
     /// Sends what a will or the broker itself has to say.
     pub(super) fn post(&mut self, posting: Posting, publisher: u64, roles: Option<&RoleSet>) {
         let route = self.route(&posting.address);
         if let Some(roles) = roles
-            && let Err(refusal) = self.admit(&route, roles, posting.guarantee, posting.retain)
+            && let Err(refusal) =
+                self.admit(&route, roles, posting.guarantee, posting.retain && !posting.payload.is_empty())
         {
             self.counters.refused += 1;
             tracing::warn!(

@@ -194,6 +194,7 @@ impl Recovery {
                     },
                     exclude_own: record.exclude_own,
                     retained: RetainedWish::Never,
+                    refused: None,
                 },
             );
             self.found.subscriptions += 1;

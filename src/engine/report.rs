@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::client::Subscribed;
 use super::{Engine, Owner};
+use crate::core::limit::Limit;
 use crate::core::queue::Queue;
 
 /// The address that holds the last value of an address.
@@ -31,6 +32,31 @@ pub struct QueueReport {
     pub messages_added: u64,
     pub delivering_count: usize,
     pub messages_acked: u64,
+}
+
+/// Something bounded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitReport {
+    pub name: String,
+    /// The acceptor whose limit it is; empty for the whole broker.
+    pub acceptor: String,
+    pub current: u64,
+    /// `None` is any number.
+    pub limit: Option<u64>,
+    /// How often more was refused, or delayed.
+    pub refused: u64,
+}
+
+impl LimitReport {
+    pub fn of(acceptor: &str, limit: &Limit) -> Self {
+        Self {
+            name: limit.name.to_owned(),
+            acceptor: acceptor.to_owned(),
+            current: limit.current(),
+            limit: Some(limit.max()).filter(|max| *max < u64::MAX),
+            refused: limit.refused(),
+        }
+    }
 }
 
 impl Engine {

@@ -13,20 +13,16 @@ use crate::protocol::{Event, Refusal, RetainedWish, Subscription, SubscriptionNa
 use crate::security::Permission;
 use crate::store::record::{Key, Kind, QueueRecord, SubscriptionRecord, delete_all};
 
-/// Shared subscriptions of one client.
-const MEMBERSHIPS_MAX: usize = 1_000;
-
-/// Subscriptions of one client.
-const SUBSCRIPTIONS_MAX: usize = 1_000_000;
-
 impl Engine {
     pub(super) fn subscribe(&mut self, key: ConnectionKey, token: Token, subscriptions: Vec<Subscription>) {
         let Some(client) = self.connections[key.index()].client else { return };
         let mut results = Vec::with_capacity(subscriptions.len());
         let mut is_changed = false;
         for subscription in &subscriptions {
-            let result =
-                self.check_consume(key, &subscription.name).and_then(|()| self.check_room(client, subscription));
+            let is_taken = subscription.refused.map_or(Ok(()), Err);
+            let result = is_taken
+                .and_then(|()| self.check_consume(key, &subscription.name))
+                .and_then(|()| self.take_room(key, client, subscription));
             is_changed |= result.is_ok();
             results.push(result.map(|()| self.add_subscription(client, subscription)));
         }
@@ -50,6 +46,9 @@ impl Engine {
     }
 
     fn check_consume(&self, key: ConnectionKey, name: &SubscriptionName) -> Result<(), Refusal> {
+        if self.internal.holds(&name.pattern) {
+            return Err(Refusal::NotAuthorized);
+        }
         let Some(security) = &self.options.security else { return Ok(()) };
         let connection = &self.connections[key.index()];
         // A queue is as protected as its address.
@@ -66,12 +65,37 @@ impl Engine {
         Err(Refusal::NotAuthorized)
     }
 
-    fn check_room(&self, key: ConsumerKey, wanted: &Subscription) -> Result<(), Refusal> {
+    /// Whether there is room for a subscription, which is taken at once.
+    fn take_room(&mut self, connection: ConnectionKey, key: ConsumerKey, wanted: &Subscription) -> Result<(), Refusal> {
         let client = &self.clients[key.index()];
-        let is_full = client.subscriptions.len() >= SUBSCRIPTIONS_MAX
-            || wanted.name.group.is_some() && client.memberships.len() >= MEMBERSHIPS_MAX;
-        let has_room = !is_full || client.subscriptions.contains_key(&wanted.name);
-        if has_room { Ok(()) } else { Err(Refusal::QuotaExceeded) }
+        if client.subscriptions.contains_key(&wanted.name) {
+            return Ok(());
+        }
+        let count = client.subscriptions.len() as u64 + 1;
+        let most = self.connections[connection.index()].peer.terms.subscriptions_max;
+        if most.is_some_and(|most| count > most) {
+            self.bounds.subscriptions_of_one.refuse();
+            return Err(Refusal::QuotaExceeded);
+        }
+        let is_shared = wanted.name.group.is_some();
+        let members = || {
+            let shared = SharedName { group: wanted.name.group.clone(), name: wanted.name.pattern.clone() };
+            let queue = self.shared.get(&shared)?;
+            Some(self.queues[queue.index()].queue.members.len() as u64)
+        };
+        let bounds = &self.bounds;
+        let has_room = bounds.subscriptions_of_one.admits(count)
+            && (!is_shared || bounds.memberships.admits(client.memberships.len() as u64 + 1))
+            && (!is_shared || bounds.members.admits(members().unwrap_or(0) + 1))
+            && bounds.subscriptions.take(1);
+        if !has_room {
+            return Err(Refusal::QuotaExceeded);
+        }
+        if !bounds.pattern_bytes.take(size(&wanted.name)) {
+            bounds.subscriptions.give(1);
+            return Err(Refusal::QuotaExceeded);
+        }
+        Ok(())
     }
 
     fn add_subscription(&mut self, key: ConsumerKey, wanted: &Subscription) -> Guarantee {
@@ -98,6 +122,8 @@ impl Engine {
 
     /// A subscription comes back from the journal.
     pub(super) fn restore_subscription(&mut self, key: ConsumerKey, subscription: &Subscription) {
+        self.bounds.subscriptions.add(1);
+        self.bounds.pattern_bytes.add(size(&subscription.name));
         let grant = Rc::new(subscription.grant.clone());
         let exclude = subscription.exclude_own.then(|| self.clients[key.index()].id);
         match self.competing_queue(&subscription.name) {
@@ -255,6 +281,8 @@ impl Engine {
     pub(super) fn remove_subscription(&mut self, key: ConsumerKey, name: &SubscriptionName) -> bool {
         let client = &mut self.clients[key.index()];
         let Some(subscribed) = client.subscriptions.remove(name) else { return false };
+        self.bounds.subscriptions.give(1);
+        self.bounds.pattern_bytes.give(size(name));
         let (id, is_durable) = (client.id, client.is_durable);
         self.cancel_replay(key, name);
         if is_durable {
@@ -301,6 +329,11 @@ impl Engine {
             });
         }
     }
+}
+
+/// Bytes that a subscription is accounted with.
+fn size(name: &SubscriptionName) -> u64 {
+    (name.pattern.len() + name.group.as_deref().map_or(0, str::len)) as u64
 }
 
 fn record(name: &SubscriptionName, grant: &Grant, exclude_own: bool, replaying: bool) -> SubscriptionRecord {

@@ -1,5 +1,8 @@
 //! Scripts of packets against the engine: what the simulation does not pin down.
 
+mod attacks;
+mod bounds;
+mod chance;
 mod durability;
 mod expiry;
 mod limits;
@@ -11,10 +14,10 @@ mod reserved;
 mod sessions;
 mod shared;
 
-use super::Options;
+use super::{Options, Terms};
 use crate::protocol::mqtt::Limits;
 use crate::protocol::mqtt::codec::{AckKind, SubscribeOptions, Version};
-use crate::sim::node::{LinkId, Node, limits};
+use crate::sim::node::{LinkId, Node, limits, peer};
 use crate::sim::packet::{self, Heard, Hello, Letter, wish};
 
 /// How long a batch waits for its messages to be settled.
@@ -135,6 +138,17 @@ impl Script {
     /// Payloads of the messages that have come, which are all that has come.
     fn payloads(&mut self, seat: Seat) -> Vec<String> {
         self.messages(seat).into_iter().map(|(payload, ..)| payload).collect()
+    }
+
+    /// How often something was refused for a limit.
+    fn refused(&self, limit: &str) -> u64 {
+        let reports = self.node.engine.limit_reports();
+        reports.iter().find(|report| report.name == limit).expect("a limit of this name").refused
+    }
+
+    /// Holds the connections from now on to these terms.
+    fn set_terms(&mut self, terms: Terms) {
+        self.node.peer = peer(terms).into();
     }
 
     fn lose(&mut self, seat: Seat) {

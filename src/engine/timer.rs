@@ -14,6 +14,12 @@ use crate::store::record::{AliveRecord, Key};
 #[derive(Debug, Clone)]
 pub(super) enum Timer {
     Silence(ConnectionKey, u64, u32),
+    /// A begun packet has to be whole.
+    Packet(ConnectionKey, u64),
+    /// A connection that sent too fast may go on.
+    Resume(ConnectionKey, u64),
+    /// Wills that were held back are sent.
+    LateWills,
     /// An ended connection is given up.
     Linger(ConnectionKey, u64),
     Will(ConsumerKey, u64),
@@ -97,6 +103,9 @@ impl Engine {
             let Some(timer) = self.timers.take_due(self.now) else { return };
             match timer {
                 Timer::Silence(connection, number, watch) => self.check_silence(connection, number, watch),
+                Timer::Packet(connection, number) => self.check_packet(connection, number),
+                Timer::Resume(connection, number) => self.end_pause(connection, number),
+                Timer::LateWills => self.send_late_wills(),
                 Timer::Linger(connection, number) => self.abandon(connection, number),
                 Timer::Will(client, id) => self.send_due_will(client, id, self.now),
                 Timer::Retained(address) => self.expire_retained(&address),

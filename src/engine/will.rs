@@ -3,9 +3,21 @@
 use super::Engine;
 use super::timer::Timer;
 use crate::core::id::{ConsumerKey, Time};
-use crate::core::message::Guarantee;
+use crate::core::message::{Guarantee, Posting};
 use crate::protocol::Expiry;
+use crate::security::RoleSet;
 use crate::store::record::{Key, WillRecord};
+
+/// Seconds of their rate that wills may use at once.
+const BURST_S: u64 = 1;
+
+/// A will that has to wait since too many are sent at once.
+#[derive(Debug)]
+pub(super) struct LateWill {
+    posting: Posting,
+    publisher: u64,
+    roles: Option<RoleSet>,
+}
 
 impl Engine {
     /// The client has lost its connection: its will is sent now, or when its delay or its state ends.
@@ -34,9 +46,34 @@ impl Engine {
         let Some(will) = client.will.take() else { return };
         let (id, is_durable) = (client.id, client.is_durable);
         let roles = self.options.security.as_ref().map(|security| security.roles.set_of(&client.role_names));
-        self.post(will.posting, id, roles.as_ref());
+        let posting = will.posting;
+        if self.late_wills.is_empty() && self.will_rate.try_take(BURST_S, self.now) {
+            self.post(posting, id, roles.as_ref());
+        } else {
+            self.hold_will_back(LateWill { posting, publisher: id, roles });
+        }
         if is_durable {
             self.open.write_lazily(|batch| batch.delete_record(&Key::will(id)));
+        }
+    }
+
+    fn hold_will_back(&mut self, will: LateWill) {
+        if self.late_wills.is_empty() {
+            self.timers.set(self.now.after(1), Timer::LateWills);
+        }
+        self.bounds.wills.add(1);
+        self.bounds.wills.refuse();
+        self.late_wills.push_back(will);
+    }
+
+    pub(super) fn send_late_wills(&mut self) {
+        while !self.late_wills.is_empty() && self.will_rate.try_take(BURST_S, self.now) {
+            let Some(will) = self.late_wills.pop_front() else { return };
+            self.bounds.wills.give(1);
+            self.post(will.posting, will.publisher, will.roles.as_ref());
+        }
+        if !self.late_wills.is_empty() {
+            self.timers.set(self.now.after(1), Timer::LateWills);
         }
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-use crate::engine::{AddressReport, Engine, QueueReport};
+use crate::engine::{AddressReport, Engine, LimitReport, QueueReport};
 
 /// A question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,6 +11,7 @@ use crate::engine::{AddressReport, Engine, QueueReport};
 pub enum Question {
     Addresses,
     Queues,
+    Limits,
 }
 
 /// An answer.
@@ -19,6 +20,7 @@ pub enum Question {
 pub enum Answer {
     Addresses(Vec<AddressReport>),
     Queues(Vec<QueueReport>),
+    Limits(Vec<LimitReport>),
     /// The question was not understood.
     Unknown(String),
 }
@@ -31,11 +33,12 @@ pub fn socket_path(data: &Path) -> PathBuf {
     data.join("control.sock")
 }
 
-/// Answers one line.
-pub fn answer(engine: &Engine, line: &[u8]) -> Answer {
+/// Answers one line; `limits` are all that the broker has.
+pub fn answer(engine: &Engine, limits: impl FnOnce() -> Vec<LimitReport>, line: &[u8]) -> Answer {
     match serde_json::from_slice(line) {
         Ok(Question::Addresses) => Answer::Addresses(engine.addresses()),
         Ok(Question::Queues) => Answer::Queues(engine.queue_reports()),
+        Ok(Question::Limits) => Answer::Limits(limits()),
         Err(error) => Answer::Unknown(error.to_string()),
     }
 }

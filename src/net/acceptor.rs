@@ -1,6 +1,5 @@
 //! Listening sockets, and what a new connection turns out to speak.
 
-use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -10,10 +9,13 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::connection;
+use super::gate::{Entrance, Gate, GateOptions, Place};
 use super::reactor::Reactor;
 use super::tls::{Handshakes, ServerTls};
 use super::transport::Stream;
-use crate::engine::Peer;
+use crate::core::id::Time;
+use crate::core::limit::Limit;
+use crate::engine::{Peer, Terms};
 use crate::protocol::Session;
 use crate::security::{ClientCertificate, NameKind};
 
@@ -29,8 +31,12 @@ pub struct Acceptor {
     pub no_delay: bool,
     pub send_buffer: Option<u32>,
     pub receive_buffer: Option<u32>,
-    /// Connections at a time; `None` for no limit.
-    pub connections_max: Option<u64>,
+    pub gate: GateOptions,
+    pub terms: Rc<Terms>,
+    /// What its sessions are held to, for operators to see.
+    pub limits: Vec<Rc<Limit>>,
+    /// The same of all acceptors together.
+    pub shared_limits: Vec<Rc<Limit>>,
     /// Milliseconds until a client has to be let in; 0 is for ever.
     pub handshake_ms: u64,
     /// Bytes of one WebSocket message.
@@ -62,46 +68,22 @@ pub struct Tls {
 pub struct Listener {
     socket: TcpListener,
     acceptor: Rc<Acceptor>,
-    connections: Rc<Cell<u64>>,
-    total: Rc<Total>,
+    gate: Rc<Gate>,
+    total: Total,
 }
 
 /// The connections of all acceptors, and how many there may be.
-#[derive(Debug)]
-pub struct Total {
-    connections: Rc<Cell<u64>>,
-    max: u64,
-}
+#[derive(Debug, Clone)]
+pub struct Total(Rc<Limit>);
 
 impl Total {
     /// As many as the process may open files, but for those the journal needs.
-    pub fn by_open_files() -> Rc<Self> {
+    pub fn by_open_files() -> Self {
         let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
         let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
         let files = line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(u64::MAX);
         let reserve = (files / 4).clamp(64, 512);
-        Rc::new(Self { connections: Rc::default(), max: files.saturating_sub(reserve) })
-    }
-}
-
-/// Counts a connection, for its acceptor and in all, for as long as it lives.
-#[derive(Debug)]
-pub struct Place([Rc<Cell<u64>>; 2]);
-
-impl Place {
-    fn take(counts: [Rc<Cell<u64>>; 2]) -> Self {
-        for count in &counts {
-            count.set(count.get() + 1);
-        }
-        Self(counts)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        for count in &self.0 {
-            count.set(count.get() - 1);
-        }
+        Self(Rc::new(Limit::new("connections", files.saturating_sub(reserve))))
     }
 }
 
@@ -110,9 +92,9 @@ impl Listener {
     ///
     /// # Errors
     /// The host has no address, or one is in use.
-    pub async fn open(acceptor: Acceptor, total: &Rc<Total>) -> io::Result<Vec<Self>> {
+    pub async fn open(acceptor: Acceptor, total: &Total) -> io::Result<Vec<Self>> {
         let acceptor = Rc::new(acceptor);
-        let connections: Rc<Cell<u64>> = Rc::default();
+        let gate = Rc::new(Gate::new(acceptor.gate, Time(0)));
         let mut addresses: Vec<_> = tokio::net::lookup_host((acceptor.host.as_str(), acceptor.port)).await?.collect();
         addresses.sort();
         addresses.dedup();
@@ -121,7 +103,7 @@ impl Listener {
         }
         let open = |address| {
             let socket = Self::listen(&acceptor, address)?;
-            Ok(Self { socket, acceptor: acceptor.clone(), connections: connections.clone(), total: total.clone() })
+            Ok(Self { socket, acceptor: acceptor.clone(), gate: gate.clone(), total: total.clone() })
         };
         addresses.into_iter().map(open).collect()
     }
@@ -152,12 +134,14 @@ impl Listener {
 
     /// Accepts connections until the reactor is dropped.
     pub async fn run(self, reactor: Rc<Reactor>) {
+        reactor.show_limits("", [&self.total.0].into_iter().chain(&self.acceptor.shared_limits));
+        reactor.show_limits(&self.acceptor.name, self.gate.limits().iter().chain(&self.acceptor.limits));
         let mut is_failing = false;
         loop {
             match self.socket.accept().await {
                 Ok((stream, remote)) => {
                     is_failing = false;
-                    self.begin(&reactor, stream, remote.to_string());
+                    self.begin(&reactor, stream, remote);
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut is_failing, true) {
@@ -170,14 +154,22 @@ impl Listener {
         }
     }
 
-    fn begin(&self, reactor: &Rc<Reactor>, stream: TcpStream, remote: String) {
-        let is_full = self.acceptor.connections_max.is_some_and(|max| self.connections.get() >= max);
-        if is_full || reactor.is_stopping() || self.total.connections.get() >= self.total.max {
-            tracing::debug!(acceptor = &*self.acceptor.name, remote, "connection limit reached");
+    fn begin(&self, reactor: &Rc<Reactor>, stream: TcpStream, remote: SocketAddr) {
+        if reactor.is_stopping() {
             return;
         }
-        let place = Place::take([self.connections.clone(), self.total.connections.clone()]);
-        let connection = Incoming { reactor: reactor.clone(), acceptor: self.acceptor.clone(), remote, place };
+        let (place, is_too_often) = match self.gate.enter(remote.ip(), &self.total.0, reactor.now()) {
+            Entrance::In(place) => (place, false),
+            // A handshake would cost more than the answer is worth.
+            Entrance::TooOften(_) if self.acceptor.tls.is_some() => return,
+            Entrance::TooOften(place) => (place, true),
+            Entrance::Out => {
+                tracing::debug!(acceptor = &*self.acceptor.name, %remote, "connection limit reached");
+                return;
+            }
+        };
+        let (reactor, acceptor) = (reactor.clone(), self.acceptor.clone());
+        let connection = Incoming { reactor, acceptor, remote: remote.to_string(), is_too_often, place };
         if self.acceptor.tls.is_some() {
             tokio::task::spawn_local(connection.serve_tls(stream));
         } else {
@@ -191,12 +183,13 @@ struct Incoming {
     reactor: Rc<Reactor>,
     acceptor: Rc<Acceptor>,
     remote: String,
+    is_too_often: bool,
     place: Place,
 }
 
 impl Incoming {
     fn serve(self, stream: Stream, certificate: Option<Arc<ClientCertificate>>) -> impl Future<Output = ()> {
-        let Self { reactor, acceptor, remote, place } = self;
+        let Self { reactor, acceptor, remote, is_too_often, place } = self;
         let tls = acceptor.tls.as_ref();
         // A client without a certificate, where none is needed, says its names itself.
         let name = |kind: Option<NameKind>| {
@@ -206,6 +199,8 @@ impl Incoming {
             acceptor: acceptor.name.clone(),
             address: remote,
             handshake_ms: acceptor.handshake_ms,
+            terms: acceptor.terms.clone(),
+            is_too_often,
             client_id: name(tls.and_then(|tls| tls.client_id_from)),
             user: name(tls.and_then(|tls| tls.user_from)),
             certificate,

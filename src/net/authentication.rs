@@ -10,7 +10,7 @@ use crate::protocol::Denial;
 use crate::security::{Authenticated, AuthenticationRequest, CertifiedName, Denied, Secret};
 
 /// Authentications under way at a time; more are told that the broker is busy.
-const AUTHENTICATIONS_MAX: usize = 1024;
+pub(super) const AUTHENTICATIONS_MAX: u64 = 1024;
 
 /// How long a security manager may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -22,7 +22,8 @@ type Answer = Result<(String, Vec<String>, Option<String>), Denial>;
 
 /// Begins to authenticate; the engine gets the answer.
 pub fn begin(reactor: &Rc<Reactor>, authentication: Authentication) {
-    if reactor.authenticating.get() >= AUTHENTICATIONS_MAX {
+    if reactor.authenticating.current() >= AUTHENTICATIONS_MAX {
+        reactor.authenticating.refuse();
         return answer(reactor, &authentication, Err(Denial::Busy));
     }
     let request = match request(&authentication) {
@@ -36,7 +37,7 @@ pub fn begin(reactor: &Rc<Reactor>, authentication: Authentication) {
             return answer(reactor, &authentication, translate(result, &authentication));
         }
     }
-    reactor.authenticating.set(reactor.authenticating.get() + 1);
+    reactor.authenticating.add(1);
     let reactor = reactor.clone();
     tokio::task::spawn_local(async move {
         let security = reactor.security.clone();
@@ -44,7 +45,7 @@ pub fn begin(reactor: &Rc<Reactor>, authentication: Authentication) {
         let work = move || guard::contain(|| runtime.block_on(security.authenticate(&request)));
         let result = tokio::time::timeout(PATIENCE, tokio::task::spawn_blocking(work)).await;
         let result = result.ok().and_then(Result::ok).flatten().unwrap_or(Err(Denied::Unavailable));
-        reactor.authenticating.set(reactor.authenticating.get() - 1);
+        reactor.authenticating.give(1);
         answer(&reactor, &authentication, translate(result, &authentication));
     });
 }

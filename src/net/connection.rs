@@ -6,7 +6,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use tokio::io::ReadBuf;
 
-use super::acceptor::{Acceptor, Place};
+use super::acceptor::Acceptor;
+use super::gate::Place;
 use super::reactor::{Link, Reactor};
 use super::transport::{ReadHalf, Stream};
 use super::websocket;

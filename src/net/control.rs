@@ -57,7 +57,7 @@ async fn converse(reactor: Rc<Reactor>, stream: UnixStream) {
     let mut read = BufReader::new(read.take(QUESTION_MAX as u64));
     let mut line = Vec::new();
     while read.read_until(b'\n', &mut line).await.is_ok_and(|count| count > 0) {
-        let answer = answer(&reactor.engine.borrow(), &line);
+        let answer = answer(&reactor.engine.borrow(), || reactor.limit_reports(), &line);
         let mut bytes = serde_json::to_vec(&answer).unwrap_or_default();
         bytes.push(b'\n');
         if write.write_all(&bytes).await.is_err() {

@@ -6,6 +6,7 @@ mod authentication;
 mod clock;
 mod connection;
 mod control;
+mod gate;
 mod prefixed;
 mod reactor;
 pub mod tls;
@@ -14,4 +15,5 @@ mod websocket;
 
 pub use acceptor::{Acceptor, Listener, Tls, Total};
 pub use clock::Clock;
+pub use gate::GateOptions;
 pub use reactor::{Reactor, Stopped};

@@ -14,7 +14,8 @@ use tokio::time::{Instant, Sleep};
 use super::transport::WriteHalf;
 use super::{Clock, authentication};
 use crate::core::id::{Ticket, Time};
-use crate::engine::{ConnectionKey, Engine, Peer};
+use crate::core::limit::Limit;
+use crate::engine::{ConnectionKey, Engine, LimitReport, Peer};
 use crate::protocol::Session;
 use crate::security::SecurityManager;
 use crate::store::{Completion, Journal};
@@ -26,7 +27,7 @@ const READ_MAX: usize = 256 * 1024;
 const ROUNDS_MAX: usize = 16;
 
 /// Bytes that all connections together may hold before anyone is let in on them.
-const UNADMITTED_MAX: usize = 64 * 1024 * 1024;
+const UNADMITTED_MAX: u64 = 64 * 1024 * 1024;
 
 /// How long the last bytes to clients are waited for at the end.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
@@ -52,11 +53,13 @@ pub struct Reactor {
     links: RefCell<Vec<Option<Rc<Link>>>>,
     pub(super) buffer: RefCell<Box<[u8]>>,
     pub(super) security: Arc<dyn SecurityManager>,
-    pub(super) authenticating: Cell<usize>,
+    pub(super) authenticating: Rc<Limit>,
     /// Since when the journal writes a batch, and whether it was said that this takes long.
     writing: Cell<Option<(Time, bool)>>,
     /// Bytes read from connections on which nobody is let in yet.
-    unadmitted: Cell<usize>,
+    unadmitted: Rc<Limit>,
+    /// By acceptor.
+    limits: RefCell<Vec<(Rc<str>, Rc<Limit>)>>,
     wake: Notify,
     is_woken: Cell<bool>,
     is_stopping: Cell<bool>,
@@ -152,9 +155,10 @@ impl Reactor {
             links: RefCell::default(),
             buffer: RefCell::new(vec![0; READ_MAX].into()),
             security,
-            authenticating: Cell::new(0),
+            authenticating: Rc::new(Limit::new("authentications at a time", authentication::AUTHENTICATIONS_MAX)),
             writing: Cell::new(None),
-            unadmitted: Cell::new(0),
+            unadmitted: Rc::new(Limit::new("bytes held before anyone is let in", UNADMITTED_MAX)),
+            limits: RefCell::default(),
             wake: Notify::new(),
             is_woken: Cell::new(false),
             is_stopping: Cell::new(false),
@@ -200,9 +204,29 @@ impl Reactor {
     /// Accounts for what a connection holds back, if nobody is let in on it yet; false if all of them hold too much.
     pub(super) fn account(&self, key: ConnectionKey, accounted: &mut usize, held: usize) -> bool {
         let counts = if self.engine.borrow().is_open(key) { 0 } else { held };
-        self.unadmitted.set(self.unadmitted.get() - *accounted + counts);
+        self.unadmitted.give(*accounted as u64);
+        self.unadmitted.add(counts as u64);
         *accounted = counts;
-        counts == 0 || self.unadmitted.get() <= UNADMITTED_MAX
+        counts == 0 || self.unadmitted.admits(self.unadmitted.current())
+    }
+
+    /// Lets operators see the limits of an acceptor, or of all where it has no name.
+    pub(super) fn show_limits<'l>(&self, acceptor: &str, limits: impl Iterator<Item = &'l Rc<Limit>>) {
+        let mut shown = self.limits.borrow_mut();
+        for limit in limits {
+            if !shown.iter().any(|(_, other)| Rc::ptr_eq(other, limit)) {
+                shown.push((acceptor.into(), limit.clone()));
+            }
+        }
+    }
+
+    /// All that is bounded, with its counts.
+    pub(super) fn limit_reports(&self) -> Vec<LimitReport> {
+        let own = [&self.unadmitted, &self.authenticating];
+        let mut reports: Vec<_> = own.into_iter().map(|limit| LimitReport::of("", limit)).collect();
+        reports.extend(self.engine.borrow().limit_reports());
+        reports.extend(self.limits.borrow().iter().map(|(acceptor, limit)| LimitReport::of(acceptor, limit)));
+        reports
     }
 
     pub(super) fn now(&self) -> Time {

@@ -16,7 +16,8 @@ use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 
-use super::acceptor::{Acceptor, Place};
+use super::acceptor::Acceptor;
+use super::gate::Place;
 use super::prefixed::Prefixed;
 use super::reactor::{Link, Reactor};
 use super::transport::Stream;

@@ -167,6 +167,8 @@ pub struct Subscription {
     pub grant: Grant,
     pub exclude_own: bool,
     pub retained: RetainedWish,
+    /// It is not taken, whoever asks.
+    pub refused: Option<Refusal>,
 }
 
 /// Whether a subscription wants the last values that are there.
@@ -195,6 +197,10 @@ pub enum Denial {
     InUse,
     Unavailable,
     Busy,
+    /// There are as many as there may be.
+    QuotaExceeded,
+    /// Too many connect in a short time.
+    TooOften,
 }
 
 /// Where a delivery's entry is kept.

@@ -6,9 +6,9 @@ use std::sync::mpsc::{Receiver, channel};
 
 use crate::core::address::Syntax;
 use crate::core::id::{Ticket, Time};
-use crate::engine::{Authentication, ConnectionKey, Engine, Options, Peer};
+use crate::engine::{Authentication, ConnectionKey, Engine, Options, Peer, Terms};
 use crate::protocol::mqtt::topic::Translation;
-use crate::protocol::mqtt::{KeepAlive, Limits, MqttSession};
+use crate::protocol::mqtt::{Bounds, KeepAlive, Limits, MqttSession};
 use crate::protocol::{Denial, Expiry};
 use crate::store::{Batch, Completion, Journal, MemoryJournal, Notify};
 
@@ -32,7 +32,8 @@ pub struct Node {
     completions: Receiver<Completion>,
     settings: Rc<dyn Fn() -> Options>,
     limits: Rc<Limits>,
-    peer: Rc<Peer>,
+    /// Of the connections from now on.
+    pub peer: Rc<Peer>,
     links: BTreeMap<LinkId, Link>,
     next_link: LinkId,
     authentications: Vec<Authentication>,
@@ -62,6 +63,18 @@ pub fn limits() -> Limits {
         may_take_over: true,
         in_flight_maximum: 8,
         translation: Translation::new(Syntax::default()),
+        bounds: Bounds::default(),
+    }
+}
+
+/// A peer that an acceptor holds to these terms.
+pub fn peer(terms: Terms) -> Peer {
+    Peer {
+        acceptor: "sim".into(),
+        address: "sim".into(),
+        handshake_ms: 10_000,
+        terms: Rc::new(terms),
+        ..Peer::default()
     }
 }
 
@@ -85,12 +98,7 @@ impl Node {
             completions,
             settings: Rc::new(settings),
             limits: Rc::new(limits),
-            peer: Rc::new(Peer {
-                acceptor: "sim".into(),
-                address: "sim".into(),
-                handshake_ms: 10_000,
-                ..Peer::default()
-            }),
+            peer: Rc::new(peer(Terms { packet_ms: 10_000, ..Terms::default() })),
             links: BTreeMap::new(),
             next_link: 0,
             authentications: Vec::new(),

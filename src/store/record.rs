@@ -417,6 +417,34 @@ mod tests {
     }
 
     #[test]
+    fn mosquitto_2_0_records_that_are_damaged_are_errors() {
+        let mut record = Vec::new();
+        EntryRecord {
+            message: 1,
+            guarantee: Guarantee::ExactlyOnce,
+            keep_retain: true,
+            retained: false,
+            tags: vec![7],
+        }
+        .write(&mut record);
+        for at in 0..record.len() {
+            for value in 0..=255 {
+                let mut damaged = record.clone();
+                damaged[at] = value;
+                // Whatever it is taken for, nothing is reserved that is not there.
+                let _ = ClientRecord::from_bytes(&damaged);
+                let _ = SubscriptionRecord::from_bytes(&damaged);
+                let _ = MessageRecord::from_bytes(&damaged);
+                let _ = WillRecord::from_bytes(&damaged);
+                let _ = QueueRecord::from_bytes(&damaged);
+                let _ = OutgoingRecord::from_bytes(&damaged);
+                let _ = EntryRecord::from_bytes(&damaged);
+            }
+        }
+        assert!(EntryRecord::from_bytes(&[0xFF; 64]).is_err() && MessageRecord::from_bytes(&[0xFF; 64]).is_err());
+    }
+
+    #[test]
     fn keys_sort_by_kind_then_number() {
         let keys = [Key::entry(1, 2), Key::entry(1, 300), Key::entry(2, 1), Key::outgoing(0, 0)];
         assert!(keys.is_sorted_by_key(|key| key.as_bytes().to_vec()));

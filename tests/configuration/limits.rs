@@ -79,3 +79,43 @@ fn a_message_that_may_not_be_sent() {
         assert_eq!(answer.reason.0, 0x87);
     }
 }
+
+#[test]
+fn cve_2018_20145_permissions_count_at_every_acceptor() {
+    let instance = Instance::with_acceptors(&["", "receiveMaximum=5", "allowLinkStealing=false"]);
+    instance.replace("etc/broker.xml", "<security-settings>", &format!("<security-settings>{NO_SEND}"));
+    let broker = instance.start();
+    for port in &broker.ports {
+        let mut client = Hello::new(Version::V5, "c").connect(*port);
+        publish(&mut client, QoS::AtLeastOnce, 1, "secret/t", b"", None);
+        let answer = client.next();
+        let Packet::PubAck(answer) = answer.packet() else { panic!("{:?}", answer.packet()) };
+        assert_eq!(answer.reason.0, 0x87);
+        assert_eq!(client.subscribe("elsewhere", QoS::AtLeastOnce), 1);
+    }
+}
+
+#[test]
+fn limits_are_shown_with_what_was_refused() {
+    let instance = Instance::with_acceptor("subscriptionsMaximum=1;connectionsAllowed=2");
+    let broker = instance.start();
+    let mut client = Hello::new(Version::V5, "c").connect(broker.port());
+    assert_eq!(client.subscribe("a", QoS::AtMostOnce), 0);
+    assert_eq!(client.subscribe("b", QoS::AtMostOnce), 0x97);
+    let shown = |arguments: &[&str]| {
+        let output = instance.command(arguments).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let cells = |line: &str| line.split('|').map(str::trim).collect::<Vec<_>>().join("|");
+    let table = shown(&["limit", "stat", "--used"]);
+    let lines: Vec<_> = table.lines().map(cells).collect();
+    assert_eq!(lines[0], "|NAME|ACCEPTOR|CURRENT|LIMIT|REFUSED|");
+    for expected in ["|connections|mqtt|1|2|0|", "|subscriptions||1|2000000|0|"] {
+        assert!(lines.iter().any(|line| line == expected), "{expected}\n{table}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&shown(&["limit", "stat", "--json"])).unwrap();
+    let one = |name: &str| json.as_array().unwrap().iter().find(|limit| limit["name"] == name).unwrap().clone();
+    assert_eq!(one("subscriptions of one session")["refused"], 1);
+    assert_eq!(one("packets not finished in time")["limit"], serde_json::Value::Null);
+}

@@ -3,7 +3,7 @@
 use artemis_rs::protocol::mqtt::codec::{QoS, Version};
 
 use crate::support::broker::Instance;
-use crate::support::mqtt::Hello;
+use crate::support::mqtt::{Client, Hello};
 
 /// An instance without guests and with two users, one of whom has no role that broker.xml knows.
 fn with_users() -> Instance {
@@ -64,4 +64,40 @@ fn a_guest_has_the_role_of_guests() {
     let broker = instance.start();
     let mut guest = Hello::new(Version::V5, "c").connect(broker.port());
     assert_eq!(guest.subscribe("t", QoS::AtLeastOnce), 1);
+}
+
+/// The code of the CONNACK to these flags and what follows the client id.
+fn ask_raw(port: u16, flags: u8, fields: &[u8]) -> u8 {
+    let body = [&b"\0\x04MQTT\x05"[..], &[flags, 0, 60, 0], b"\0\x01c", fields].concat();
+    let mut client = Client::open(port, Version::V5);
+    client.send_bytes(&[&[0x10, body.len() as u8], &body[..]].concat());
+    client.next().connack().code
+}
+
+#[test]
+fn cve_2016_9877_and_cve_2026_32696_half_a_login_lets_nobody_in() {
+    let instance = with_users();
+    let broker = instance.start();
+    let (user, password) = (b"\0\x03ann", b"\0\x06secret");
+    for (flags, fields) in [
+        (0x82, &user[..]),
+        (0x42, password),
+        (0xC2, &[&user[..], b"\0\0"].concat()),
+        (0xC2, &[b"\0\0", &password[..]].concat()),
+        (0xC2, b"\0\0\0\0"),
+    ] {
+        assert_eq!(ask_raw(broker.port(), flags, fields), 0x86, "{flags:x} {fields:x?}");
+    }
+    assert_eq!(ask_raw(broker.port(), 0xC2, &[&user[..], password].concat()), 0);
+}
+
+#[test]
+fn cve_2018_12551_a_line_without_a_password_lets_nobody_in() {
+    for line in ["eve", "eve=", "=secret", "eve = ENC(1024:00:)"] {
+        let instance = with_users();
+        let users = instance.read("etc/artemis-users.properties");
+        instance.write("etc/artemis-users.properties", &format!("{users}\n{line}\n"));
+        let output = instance.command(&["run"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{line}");
+    }
 }

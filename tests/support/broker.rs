@@ -72,6 +72,16 @@ impl Instance {
         Broker::start(self.command())
     }
 
+    /// What the running broker answers to a command such as `queue stat`.
+    #[allow(dead_code, reason = "not every test asks")]
+    #[track_caller]
+    pub fn ask(&self, command: &[&str]) -> String {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_artemis-rs"));
+        let output = process.args(command).arg("--instance").arg(&self.root).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// Runs a broker that is expected to end by itself.
     pub fn run_to_end(&self) -> Output {
         self.command().output().unwrap()
@@ -123,6 +133,12 @@ impl Broker {
             }
             seen.push(line);
         }
+    }
+
+    /// The process.
+    #[allow(dead_code, reason = "not every test looks at it")]
+    pub fn pid(&self) -> u32 {
+        self.process.id()
     }
 
     /// Ends the process without any warning, as `kill -9` does.

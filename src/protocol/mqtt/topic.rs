@@ -92,11 +92,6 @@ fn unescape(word: &str, out: &mut String) {
     }
 }
 
-/// Whether a topic or filter has no more levels than are taken.
-pub fn has_few_levels(text: &str) -> bool {
-    text.len() < LEVELS_MAX || memchr::memchr_iter(b'/', text.as_bytes()).count() < LEVELS_MAX
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,8 +10,10 @@ use crate::core::message::Posting;
 use crate::protocol::mqtt::codec::{ConnAck, Connect, Properties, Property, Version, topic_is_valid};
 use crate::protocol::mqtt::convert;
 use crate::protocol::mqtt::fault::{Fault, Kind, ReasonCode};
-use crate::protocol::mqtt::topic::has_few_levels;
 use crate::protocol::{Authenticate, Context, Denial, Ended, Expiry, Open, Request, Will};
+
+/// The first byte of a CONNECT.
+pub const FIRST: u8 = 0x10;
 
 /// Characters of a client id in MQTT 3.1.
 const V3_CLIENT_ID_MAX: usize = 23;
@@ -88,7 +90,8 @@ impl MqttSession {
 
     fn accepts(&self, packet: &Connect<'_>) -> bool {
         let characters = packet.client_id.chars().count();
-        packet.version != Version::V3 || (1..=V3_CLIENT_ID_MAX).contains(&characters)
+        (packet.version != Version::V3 || (1..=V3_CLIENT_ID_MAX).contains(&characters))
+            && self.limits.bounds.client_id_bytes.admits(packet.client_id.len() as u64)
     }
 
     fn connecting(&mut self, packet: &Connect<'_>) -> Result<Connecting, Fault> {
@@ -120,7 +123,7 @@ impl MqttSession {
     }
 
     fn will(&self, will: &crate::protocol::mqtt::codec::Will<'_>) -> Result<Will, Fault> {
-        if !topic_is_valid(will.topic) || !has_few_levels(will.topic) {
+        if !topic_is_valid(will.topic) || !self.limits.bounds.admits_topic(will.topic) {
             return Err(Fault::new(Kind::TopicNameInvalid, "MQTT-4.7.3"));
         }
         if is_reserved(will.topic) {
@@ -128,6 +131,7 @@ impl MqttSession {
         }
         let mut address = String::new();
         self.limits.translation.address(will.topic, &mut address);
+        self.limits.bounds.check_properties(will.properties)?;
         let parts = convert::parts(will.properties);
         Ok(Will {
             posting: Posting {

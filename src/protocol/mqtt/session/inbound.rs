@@ -1,18 +1,16 @@
 //! Messages from the client.
 
 use hashbrown::HashMap;
+use std::rc::Rc;
 
 use super::owed::Item;
 use super::{Limits, MqttSession};
 use crate::core::id::Ticket;
+use crate::core::limit::{Limit, Share};
 use crate::protocol::mqtt::codec::{AckKind, Publish, QoS, Version};
 use crate::protocol::mqtt::convert;
 use crate::protocol::mqtt::fault::{Fault, Kind, ReasonCode};
-use crate::protocol::mqtt::topic::has_few_levels;
 use crate::protocol::{self, Context, Ended, Refusal, Request, Token};
-
-/// Bytes of topics that one connection's aliases may hold.
-const ALIAS_BYTES_MAX: usize = 1024 * 1024;
 
 /// What is remembered of messages from the client.
 #[derive(Debug)]
@@ -24,7 +22,9 @@ pub struct Inbound {
     unacknowledged_max: usize,
     aliases: HashMap<u16, Box<str>, foldhash::fast::RandomState>,
     alias_max: u16,
-    alias_bytes: usize,
+    /// Bytes of the aliases' topics, of those of one connection and of all.
+    alias_bytes: Share,
+    own_alias_bytes: Rc<Limit>,
 }
 
 impl Inbound {
@@ -35,7 +35,8 @@ impl Inbound {
             unacknowledged_max: usize::from(limits.receive_maximum.unwrap_or(u16::MAX)),
             aliases: HashMap::default(),
             alias_max: limits.topic_alias_maximum.unwrap_or(0),
-            alias_bytes: 0,
+            alias_bytes: Share::of(&limits.bounds.alias_bytes),
+            own_alias_bytes: limits.bounds.own_alias_bytes.clone(),
         }
     }
 
@@ -68,11 +69,12 @@ impl Inbound {
         if topic.is_empty() {
             return self.aliases.get(&alias).map(AsRef::as_ref).ok_or(invalid);
         }
-        self.alias_bytes += topic.len();
-        self.alias_bytes -= self.aliases.insert(alias, topic.into()).map_or(0, |old| old.len());
-        if self.alias_bytes > ALIAS_BYTES_MAX {
+        self.alias_bytes.give(self.aliases.remove(&alias).map_or(0, |old| old.len() as u64));
+        let bytes = topic.len() as u64;
+        if !self.own_alias_bytes.admits(self.alias_bytes.amount() + bytes) || !self.alias_bytes.take(bytes) {
             return Err(Fault::new(Kind::QuotaExceeded, "MQTT-3.3.2.3.4"));
         }
+        self.aliases.insert(alias, topic.into());
         Ok(topic)
     }
 }
@@ -83,12 +85,13 @@ impl MqttSession {
         packet: &Publish<'f>,
         cx: &mut Context<'_>,
     ) -> Result<Option<Request<'f>>, Fault> {
+        self.limits.bounds.check_properties(packet.properties)?;
         let parts = convert::parts(packet.properties);
         if parts.has_subscription_identifier {
             return Err(Fault::protocol("MQTT-3.3.4-6")); // [MQTT-3.3.4-6]
         }
         let topic = self.inbound.topic(packet.topic, parts.topic_alias)?;
-        if !has_few_levels(topic) {
+        if !self.limits.bounds.admits_topic(topic) {
             return Err(Fault::new(Kind::TopicNameInvalid, "MQTT-4.7.3"));
         }
         let mut address = std::mem::take(&mut cx.scratch.address);
@@ -198,8 +201,7 @@ impl MqttSession {
 
 /// Topics that clients do not write: the broker's own.
 pub(super) fn is_reserved(topic: &str) -> bool {
-    topic.starts_with('$')
-        && ["$SYS/", "$share/", "$sys/mqtt/", "$sys.mqtt."].iter().any(|prefix| topic.starts_with(prefix))
+    topic.starts_with('$') && ["$SYS/", "$share/"].iter().any(|prefix| topic.starts_with(prefix))
 }
 
 pub(super) fn refusal_reason(refusal: Refusal) -> ReasonCode {

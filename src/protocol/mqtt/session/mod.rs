@@ -9,6 +9,7 @@ mod subscribe;
 use std::rc::Rc;
 
 use crate::core::id::Ticket;
+use crate::protocol::mqtt::Bounds;
 use crate::protocol::mqtt::codec::{self, AckKind, Disconnect, Packet, Properties, Property, Version};
 use crate::protocol::mqtt::fault::{Fault, Kind, ReasonCode};
 use crate::protocol::mqtt::topic::Translation;
@@ -40,6 +41,7 @@ pub struct Limits {
     /// Unacknowledged messages towards clients that do not say.
     pub in_flight_maximum: u16,
     pub translation: Translation,
+    pub bounds: Bounds,
 }
 
 /// Whose keep alive counts.
@@ -281,7 +283,15 @@ impl MqttSession {
 impl Session for MqttSession {
     fn frame_length(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<Option<usize>, Ended> {
         let from = cx.out.mark();
-        codec::frame_length(input, self.packet_limit()).map_err(|fault| {
+        let is_first = matches!(self.stage, Stage::New);
+        let checked = match input.first() {
+            Some(first) if is_first && *first != connect::FIRST => Err(Fault::protocol("MQTT-3.1.0-1")), // [MQTT-3.1.0-1]
+            _ => codec::frame_length(input, self.packet_limit()),
+        };
+        checked.map_err(|fault| {
+            if fault.kind == Kind::PacketTooLarge {
+                self.limits.bounds.packet_bytes.refuse();
+            }
             let ended = self.fail(fault, cx);
             trace::sent(&self.client_id, self.version, cx.out, from);
             ended
@@ -333,6 +343,8 @@ impl MqttSession {
             Denial::InUse => Fault::new(Kind::Unspecified, "MQTT-3.1.4-2"),
             Denial::Unavailable => Fault::new(Kind::ServerUnavailable, "MQTT-3.1.4-2"),
             Denial::Busy => Fault::new(Kind::ServerBusy, "MQTT-3.1.4-2"),
+            Denial::QuotaExceeded => Fault::new(Kind::QuotaExceeded, "MQTT-3.1.4-2"),
+            Denial::TooOften => Fault::new(Kind::ConnectionRateExceeded, "MQTT-3.1.4-2"),
         }
     }
 }

@@ -15,6 +15,9 @@ const PACKET_MAX: usize = 268_435_455 + 5;
 /// Topic aliases used towards one client, whatever it would take.
 const ALIASES_MAX: u16 = 64;
 
+/// Bytes of a topic that gets an alias.
+const ALIASED_MAX: usize = 1024;
+
 /// What is remembered of messages to the client.
 #[derive(Debug)]
 pub struct Outbound {
@@ -206,7 +209,7 @@ impl Outbound {
         }
         let next = self.aliases.len() as u16 + 1;
         // A packet that is dropped for its size must not be the one that names an alias.
-        if next <= self.alias_max && self.packet_max == PACKET_MAX {
+        if next <= self.alias_max && self.packet_max == PACKET_MAX && topic.len() <= ALIASED_MAX {
             self.aliases.insert(topic.into(), next);
             Property::TopicAlias(next).encode(own); // [MQTT-3.1.2-26] [MQTT-3.1.2-27]
         }

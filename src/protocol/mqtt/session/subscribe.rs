@@ -12,8 +12,7 @@ use crate::protocol::mqtt::codec::{
     Properties, Property, SubAck, Subscribe, SubscribeOptions, UnsubAck, Unsubscribe, Version, filter_is_valid, shared,
 };
 use crate::protocol::mqtt::convert;
-use crate::protocol::mqtt::fault::{Fault, ReasonCode};
-use crate::protocol::mqtt::topic::has_few_levels;
+use crate::protocol::mqtt::fault::{Fault, Kind, ReasonCode};
 use crate::protocol::{Refusal, Request, RetainedWish, Subscription, SubscriptionName, Token};
 
 impl MqttSession {
@@ -22,6 +21,7 @@ impl MqttSession {
             Property::SubscriptionIdentifier(identifier) => Some(identifier),
             _ => None,
         });
+        self.check_count(packet.filters.iter().count())?;
         let subscriptions =
             packet.filters.iter().map(|(filter, options)| self.subscription(filter, options, identifier));
         let subscriptions = subscriptions.collect::<Result<Vec<_>, _>>()?;
@@ -49,7 +49,15 @@ impl MqttSession {
             keep_retain: options.retain_as_published,
             tags: identifier.into_iter().collect::<SmallVec<_>>(),
         };
-        Ok(Subscription { name, grant, exclude_own: options.no_local, retained })
+        let own = shared(filter).and_then(Result::ok).map_or(filter, |(_, own)| own);
+        let refused = (!self.limits.bounds.admits_filter(own)).then_some(Refusal::AddressInvalid);
+        Ok(Subscription { name, grant, exclude_own: options.no_local, retained, refused })
+    }
+
+    /// Each filter costs many times its bytes.
+    fn check_count(&self, filters: usize) -> Result<(), Fault> {
+        let is_admitted = self.limits.bounds.filters.admits(filters as u64);
+        if is_admitted { Ok(()) } else { Err(Fault::new(Kind::QuotaExceeded, "MQTT-3.8.3-2")) }
     }
 
     /// The subscription that a filter names. An ill-formed one is the client's fault.
@@ -58,7 +66,7 @@ impl MqttSession {
             Some(parts) => parts.map(|(group, filter)| (Some(group.into()), filter))?,
             None => (None, filter),
         };
-        if !filter_is_valid(filter) || !has_few_levels(filter) {
+        if !filter_is_valid(filter) {
             return Err(Fault::malformed("MQTT-4.7.1-1")); // [MQTT-4.7.1-1] [MQTT-4.7.1-2] [MQTT-4.7.3-1]
         }
         let mut pattern = String::new();
@@ -85,6 +93,7 @@ impl MqttSession {
     fn suback_code(&self, result: &Result<Guarantee, Refusal>) -> u8 {
         match (result, self.version) {
             (Ok(guarantee), _) => convert::qos(*guarantee) as u8,
+            (Err(Refusal::AddressInvalid), Version::V5) => ReasonCode::TOPIC_FILTER_INVALID.0,
             (Err(refusal), Version::V5) => refusal_reason(*refusal).0,
             (Err(_), Version::V4) => 0x80,
             // MQTT 3.1 has no word for a refusal.
@@ -93,6 +102,7 @@ impl MqttSession {
     }
 
     pub(super) fn unsubscribe(&mut self, packet: &Unsubscribe<'_>) -> Result<Request<'static>, Fault> {
+        self.check_count(packet.filters.iter().count())?;
         let subscriptions = packet.filters.iter().map(|filter| self.name(filter)).collect::<Result<Vec<_>, _>>()?;
         let token = self.owe_later(packet.packet_id);
         Ok(Request::Unsubscribe { token, subscriptions })
