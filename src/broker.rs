@@ -1,9 +1,13 @@
 //! The composition root: an instance's files become a running broker. Only this module names implementations.
 
+mod exposure;
 mod failure;
 mod files;
 mod logging;
+mod privileges;
+mod security;
 mod tls;
+mod watch;
 mod wiring;
 
 use std::path::{Path, PathBuf};
@@ -11,21 +15,24 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::LocalSet;
 
-use crate::config::Config;
+use crate::config::{Config, Warning};
 use crate::engine::{Engine, guard};
 use crate::management::control;
 use crate::management::log::LogHandle;
 use crate::net::tls::Handshakes;
-use crate::net::{Clock, Listener, Reactor, Stopped, Total};
+use crate::net::{Authenticators, Clock, Listener, Reactor, Stopped, Total};
 use crate::protocol::mqtt::Bounds;
 use crate::security::SecurityManager;
 use crate::store::{Completion, Journal, Options as JournalOptions, RocksDbJournal};
 
+use privileges::Account;
+
 pub use failure::Failure;
 pub use files::Files;
+pub use security::user_files;
 
 /// Exit code of a panic outside of protocol sessions.
 const EXIT_PANIC: i32 = 71;
@@ -37,11 +44,15 @@ const EXIT_IMPATIENT: i32 = 130;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {
     pub root: PathBuf,
+    /// Values for `${name}` in its files, before all others.
+    pub properties: Vec<(String, String)>,
+    /// The account it runs as, where root starts it.
+    pub user: Option<String>,
 }
 
 impl Instance {
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), properties: Vec::new(), user: None }
     }
 
     pub fn etc(&self) -> PathBuf {
@@ -64,24 +75,51 @@ impl Instance {
     }
 }
 
+/// What is wrong with an instance's files, and what has no effect.
+#[derive(Debug, Default)]
+pub struct Checked {
+    pub warnings: Vec<Warning>,
+    pub failures: Vec<Failure>,
+}
+
+/// Reads all files of an instance, and starts nothing.
+pub fn check(instance: &Instance) -> Checked {
+    let mut checked = Checked::default();
+    match Files::load(instance) {
+        Ok(files) => {
+            checked.warnings.extend(files.bootstrap.warnings.iter().chain(&files.config.warnings).cloned());
+            match security::configure(instance, &files) {
+                Ok(configured) => checked.warnings.extend(configured.warnings),
+                Err(failure) => checked.failures.push(failure),
+            }
+        }
+        Err(failure) => checked.failures.push(failure),
+    }
+    checked
+}
+
 /// Runs the instance's broker until a signal stops it.
 ///
 /// # Errors
 /// The files are wrong, something cannot be opened, or the journal failed.
 pub fn run(instance: &Instance) -> Result<(), Failure> {
-    run_with(instance, None)
+    run_with(instance, |configured| configured)
 }
 
-/// Runs the broker with a security manager of one's own in place of that of login.config.
+/// Runs the broker with the security manager that `wrap` makes of the configured one.
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_with(instance: &Instance, security: Option<Arc<dyn SecurityManager>>) -> Result<(), Failure> {
+pub fn run_with(
+    instance: &Instance,
+    wrap: impl FnOnce(Arc<dyn SecurityManager>) -> Arc<dyn SecurityManager>,
+) -> Result<(), Failure> {
     let started = Instant::now();
+    privileges::make_files_private();
     let files = Files::load(instance)?;
     let log = logging::install(instance, &files)?;
     abort_on_panic(log.clone());
-    let result = run_logged(instance, files, security, &log, started);
+    let result = run_logged(instance, files, wrap, &log, started);
     if let Err(failure) = &result {
         tracing::error!("{failure}");
     }
@@ -89,37 +127,34 @@ pub fn run_with(instance: &Instance, security: Option<Arc<dyn SecurityManager>>)
     result
 }
 
-/// The security manager that the instance's files describe, to be wrapped by one of one's own.
-///
-/// # Errors
-/// The files are wrong.
-pub fn security(instance: &Instance) -> Result<Arc<dyn SecurityManager>, Failure> {
-    wiring::security(instance, &Files::load(instance)?)
+/// Who decides, and what is read again when it changes.
+struct Security {
+    manager: Arc<dyn SecurityManager>,
+    watched: Vec<watch::Watched>,
 }
 
 fn run_logged(
     instance: &Instance,
     files: Files,
-    security: Option<Arc<dyn SecurityManager>>,
+    wrap: impl FnOnce(Arc<dyn SecurityManager>) -> Arc<dyn SecurityManager>,
     log: &Arc<LogHandle>,
     started: Instant,
 ) -> Result<(), Failure> {
-    for warning in &files.config.warnings {
+    for warning in files.bootstrap.warnings.iter().chain(&files.config.warnings) {
         if warning.severe { tracing::error!("{warning}") } else { tracing::warn!("{warning}") }
     }
     tracing::info!("AMQ221000: Message broker {} is starting from {}", files.config.name, instance.root.display());
-    let security = match security {
-        Some(security) => security,
-        None => wiring::security(instance, &files)?,
-    };
-    let (sender, completions) = unbounded_channel();
-    let journal = open_journal(instance, &files.config, sender)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .max_blocking_threads(hashing_threads())
-        .enable_all()
-        .build()
-        .map_err(Failure::Runtime)?;
-    let serve = serve(instance, files, security, journal, completions, log.clone(), started);
+    let configured = security::configure(instance, &files)?;
+    for warning in &configured.warnings {
+        tracing::warn!("{warning}");
+    }
+    for warning in exposure::warnings(&files.config, &configured) {
+        tracing::warn!("{warning}");
+    }
+    let security = Security { manager: wrap(configured.manager), watched: configured.watched };
+    let account = privileges::account(instance.user.as_deref())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Runtime)?;
+    let serve = serve(instance, files, security, account, log.clone(), started);
     let stopped = LocalSet::new().block_on(&runtime, serve);
     // A security manager that does not answer is not waited for.
     runtime.shutdown_background();
@@ -160,15 +195,23 @@ fn open_journal(
 async fn serve(
     instance: &Instance,
     files: Files,
-    security: Arc<dyn SecurityManager>,
-    mut journal: Option<Box<dyn Journal>>,
-    completions: UnboundedReceiver<Completion>,
+    security: Security,
+    account: Option<Account>,
     log: Arc<LogHandle>,
     started: Instant,
 ) -> Result<(), Failure> {
     let stop = stop_signal()?;
     let clock = Clock::start();
-    let options = wiring::engine_options(&files.config, journal.is_some())?;
+    let data = instance.data_of(&files.config);
+    let mut listeners = Vec::new();
+    if let Some(account) = account {
+        // A port may be root's alone; all else is done without its rights.
+        listeners = open_listeners(&files).await?;
+        account.take(&[&data, &instance.log()])?;
+    }
+    let (sender, completions) = unbounded_channel();
+    let mut journal = open_journal(instance, &files.config, sender)?;
+    let options = wiring::engine_options(&files.config, &security.manager, journal.is_some())?;
     let engine = match &mut journal {
         Some(journal) => {
             let (engine, found) = Engine::recover(options, clock.now(), journal.as_mut()).map_err(Failure::Journal)?;
@@ -183,9 +226,11 @@ async fn serve(
         }
         None => Engine::declared(options, clock.now()),
     };
-    let reactor = Reactor::new(engine, journal, security, clock);
-    let listeners = open_listeners(&files).await?;
-    let data = instance.data_of(&files.config);
+    let authenticators = Authenticators::start(hashing_threads()).map_err(Failure::Runtime)?;
+    let reactor = Reactor::new(engine, journal, security.manager, authenticators, clock);
+    if listeners.is_empty() {
+        listeners = open_listeners(&files).await?;
+    }
     std::fs::create_dir_all(&data).map_err(|error| Failure::file(&data, error))?;
     let socket = control::socket_path(&data);
     if let Err(error) = reactor.open_control(&socket) {
@@ -196,6 +241,7 @@ async fn serve(
         tokio::task::spawn_local(listener.run(Rc::clone(&reactor)));
     }
     tokio::task::spawn_local(logging::watch(instance.clone(), log.clone()));
+    tokio::task::spawn_local(watch::watch(security.watched));
     let stopped = reactor.run(completions, stop).await;
     if let Stopped::Journal(error) = stopped {
         fail_stop(&Failure::JournalWrite(error), &log);

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use artemis_rs::broker::{Files, Instance};
 use artemis_rs::engine::{AddressReport, QueueReport};
 use artemis_rs::management::control::{Answer, Question, socket_path};
-use artemis_rs::security::HashedPassword;
+use artemis_rs::security::StoredPassword;
 
 /// A directory that goes away with this.
 struct Directory(PathBuf);
@@ -83,7 +83,7 @@ fn value_of(text: &str, key: &str) -> String {
 }
 
 fn is_hash_of(value: &str, password: &str) -> bool {
-    value.starts_with("ENC(1024:") && HashedPassword::parse(value).unwrap().unwrap().verify(password.as_bytes())
+    value.starts_with("$argon2id$") && StoredPassword::parse(value).unwrap().unwrap().verify(password.as_bytes())
 }
 
 #[test]
@@ -234,8 +234,50 @@ fn a_user_is_added_beside_others() {
 fn mask_prints_a_hash() {
     let directory = Directory::new();
     assert!(is_hash_of(succeed(&directory, "mask --hash secret").trim(), "secret"));
-    let (code, out, _) = call_with_input(&directory, "mask", "from a pipe\n");
+    let (code, out, _) = call_with_input(&directory, "mask --hash", "from a pipe\n");
     assert!(code == 0 && is_hash_of(out.trim(), "from a pipe"), "{out}");
+}
+
+#[test]
+fn mask_prints_what_artemis_reads() {
+    let directory = Directory::new();
+    assert_eq!(succeed(&directory, "mask password"), "ENC(3a34fd21b82bf2a822fa49a8d8fa115d)\n");
+    assert_eq!(succeed(&directory, "mask --key my-own-key secret"), "ENC(3c9784a1e40308df)\n");
+    let mut keyed = command(&directory.0, "mask secret");
+    keyed.env("ARTEMIS_DEFAULT_SENSITIVE_STRING_CODEC_KEY", "my-own-key");
+    assert_eq!(outcome(&keyed.output().unwrap()).1, "ENC(3c9784a1e40308df)\n");
+    let (code, _, err) = call(&directory, "mask --key abc secret");
+    assert!(code == 2 && err.contains("4 to 56 bytes"), "{err}");
+}
+
+#[test]
+fn users_are_listed_changed_and_removed() {
+    let directory = Directory::new();
+    succeed(&directory, "create . --user admin --password secret");
+    succeed(&directory, "user add ann --password 1 --role amq,view");
+    let list = succeed(&directory, "user list");
+    assert_eq!(list, "--- \"user\"(roles) ---\n\n\"admin\"(amq)\n\"ann\"(amq,view)\n\n Total: 2\n");
+    succeed(&directory, "user reset --user-command-user ann --user-command-password 2 --role few");
+    assert!(is_hash_of(&value_of(&directory.text("etc/artemis-users.properties"), "ann"), "2"));
+    assert!(succeed(&directory, "user list --user ann").contains("\"ann\"(few)\n\n Total: 1\n"));
+    succeed(&directory, "user rm ann");
+    assert!(!succeed(&directory, "user list").contains("ann"));
+    for arguments in ["user rm ann", "user reset ann --password 3"] {
+        let (code, _, err) = call(&directory, arguments);
+        assert!(code == 1 && err.contains("there is no user ann"), "{err}");
+    }
+    assert_eq!(directory.mode("etc/artemis-users.properties"), 0o600);
+}
+
+#[test]
+fn users_are_in_the_files_that_login_config_names() {
+    let directory = Directory::new();
+    succeed(&directory, "create . --user admin --password secret");
+    let login = directory.text("etc/login.config").replace("artemis-users.properties", "others.properties");
+    fs::write(directory.file("etc/login.config"), login).unwrap();
+    fs::write(directory.file("etc/others.properties"), "").unwrap();
+    succeed(&directory, "user add ann --password 1");
+    assert!(is_hash_of(&value_of(&directory.text("etc/others.properties"), "ann"), "1"));
 }
 
 #[test]

@@ -11,8 +11,12 @@ mod files;
 mod limits;
 #[path = "configuration/refusals.rs"]
 mod refusals;
+#[path = "configuration/security.rs"]
+mod security;
 #[path = "configuration/settings.rs"]
 mod settings;
+#[path = "configuration/startup.rs"]
+mod startup;
 #[path = "clients/support/mod.rs"]
 mod support;
 #[path = "configuration/users.rs"]

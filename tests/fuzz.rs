@@ -1,7 +1,7 @@
 //! What is fuzzed: each target takes any bytes and panics where the broker does not do what it should. libFuzzer runs
 //! them (`bin/fuzz`), and as a test each is run with its seeds and with some thousand mutations of them.
 
-use artemis_rs::{core, engine, protocol, store};
+use artemis_rs::{core, engine, protocol, security, store};
 
 #[path = "fuzz/choices.rs"]
 mod choices;

@@ -141,7 +141,7 @@ fn a_password_and_a_user_name_are_never_shown() {
     let broker = instance.start();
     visit(broker.port(), "x");
     lines_of_visitor(&broker);
-    let text = broker.stop().success() + &instance.read("log/artemis.log");
+    let text = broker.stop().success() + instance.read("log/artemis.log").as_str();
     assert!(!text.contains("tiger") && !text.contains("scott"), "{text}");
 }
 

@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use artemis_rs::core::address::Syntax;
 use artemis_rs::core::id::Time;
-use artemis_rs::engine::{ConnectionKey, Engine, Options, Peer, Terms};
+use artemis_rs::engine::{Admission, ConnectionKey, Engine, Options, Peer, Terms};
 use artemis_rs::protocol::Expiry;
 use artemis_rs::protocol::mqtt::topic::Translation;
 use artemis_rs::protocol::mqtt::{Bounds, KeepAlive, Limits, MqttSession};
+use artemis_rs::security::ConnectionRequest;
 use artemis_rs::store::{Completion, Journal, MemoryJournal};
 
 /// What happens to batches.
@@ -90,8 +91,9 @@ impl World {
         let key = self.engine.connect(now, session, self.peer.clone());
         self.engine.receive(now, key, &connect(id, clean));
         for wanted in self.engine.take_authentications() {
-            let user = ("bench".to_owned(), Vec::new(), None);
-            self.engine.authenticated(now, wanted.connection, wanted.number, Ok(user));
+            let principal = ConnectionRequest::new("MQTT", id).admit("bench");
+            let admission = Admission { principal, client_id: None };
+            self.engine.authenticated(now, wanted.connection, wanted.number, Ok(admission));
         }
         self.settle();
         key

@@ -19,6 +19,8 @@ pub enum Failure {
         file: PathBuf,
         message: String,
     },
+    /// The broker cannot run as the account it is to run as.
+    Account(String),
     File {
         path: PathBuf,
         error: io::Error,
@@ -44,7 +46,7 @@ impl Failure {
     /// 2 for configuration, 70 for a journal that failed while running, 1 for the rest.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Setting { .. } => 2,
+            Self::Config(_) | Self::Setting { .. } | Self::Account(_) => 2,
             Self::JournalWrite(_) => 70,
             Self::File { .. } | Self::Log(_) | Self::Journal(_) | Self::Listen { .. } | Self::Runtime(_) => 1,
         }
@@ -61,6 +63,7 @@ impl fmt::Display for Failure {
                 Ok(())
             }
             Self::Setting { file, message } => write!(f, "{}: {message}", file.display()),
+            Self::Account(message) => f.write_str(message),
             Self::File { path, error } => write!(f, "{}: {error}", path.display()),
             Self::Log(error) => error.fmt(f),
             Self::Journal(error) => error.fmt(f),

@@ -4,12 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Failure, Instance, tls};
+use crate::config::bootstrap::{self, Bootstrap};
 use crate::config::log4j2::{self, LogConfig};
 use crate::config::{self, Config};
 use crate::net::tls::ServerTls;
 
 /// What was read before anything is opened.
 pub struct Files {
+    pub bootstrap: Bootstrap,
     pub config: Config,
     /// For each acceptor; `None` for plain text.
     pub tls: Vec<Option<Arc<ServerTls>>>,
@@ -17,17 +19,30 @@ pub struct Files {
 }
 
 impl Files {
-    /// Reads `broker.xml` with the stores that it names, and `log4j2.properties`.
+    /// Reads `bootstrap.xml`, the `broker.xml` that it names with the stores that this names, and `log4j2.properties`.
     ///
     /// # Errors
     /// A file is missing or wrong.
     pub fn load(instance: &Instance) -> Result<Self, Failure> {
-        let path = instance.etc().join("broker.xml");
+        let bootstrap = load_bootstrap(instance)?;
+        let path = match &bootstrap.configuration {
+            Some(path) => instance.root.join(path),
+            None => instance.etc().join("broker.xml"),
+        };
         let lookup = |name: &str| lookup(instance, name);
         let mut config = config::load("broker.xml", &read(&path)?, &lookup).map_err(Failure::Config)?;
         let tls = tls::load(instance, &mut config).map_err(Failure::Config)?;
-        Ok(Self { config, tls, log: load_log(instance)? })
+        Ok(Self { bootstrap, config, tls, log: load_log(instance)? })
     }
+}
+
+/// Reads `bootstrap.xml`; without the file the domain `activemq` of `login.config` decides.
+pub fn load_bootstrap(instance: &Instance) -> Result<Bootstrap, Failure> {
+    let path = instance.etc().join("bootstrap.xml");
+    if !path.exists() {
+        return Ok(Bootstrap::default());
+    }
+    bootstrap::load("bootstrap.xml", &read(&path)?, &|name| lookup(instance, name)).map_err(Failure::Config)
 }
 
 /// Reads `log4j2.properties`; without the file there are defaults.
@@ -41,10 +56,15 @@ pub fn read(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|error| Failure::file(path, error))
 }
 
-/// Values for `${…}`: those of the instance, then the environment.
+/// Values for `${…}`: those given with the command, those of the instance, then the environment.
 pub fn lookup(instance: &Instance, name: &str) -> Option<String> {
+    if let Some((_, value)) = instance.properties.iter().rev().find(|(key, _)| key == name) {
+        return Some(value.clone());
+    }
     let path = |path: std::path::PathBuf| Some(path.display().to_string());
     match name {
+        "artemis.instance.etc.uri" => Some(format!("file:{}", instance.etc().display())),
+        "artemis.URI.instance" => Some(format!("file:{}", instance.root.display())),
         "artemis.instance" => path(instance.root.clone()),
         "artemis.instance.etc" => path(instance.etc()),
         "data.dir" => path(instance.data()),

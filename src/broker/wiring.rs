@@ -3,22 +3,17 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::files::{lookup, read};
-use super::{Failure, Files, Instance};
-use crate::config::login::{self, LoginKind};
-use crate::config::{self, CertificateName, Config, KeepAlive, PermissionType, SessionExpiry, properties};
+use super::Failure;
+use crate::config::{self, CertificateName, Config, KeepAlive, PermissionType, SessionExpiry};
 use crate::core::address::Syntax;
 use crate::core::limit::Limit;
 use crate::core::settings::Hierarchy;
-use crate::engine::{DeclaredAddress, Options, Security, Terms};
+use crate::engine::{DeclaredAddress, Options, Terms};
 use crate::net::tls::{Handshakes, ServerTls};
 use crate::net::{Acceptor, GateOptions, Tls};
 use crate::protocol::Expiry;
 use crate::protocol::mqtt::{self, BoundNumbers, Bounds, MqttSession, topic::Translation};
-use crate::security::{
-    Flag, GuestLogin, GuestOptions, LoginChain, LoginModule, NameKind, OpenSecurity, Permission, PropertiesLogin,
-    PropertiesOptions, RoleTable, SecurityManager, SecuritySetting,
-};
+use crate::security::{Authorization, Authorizer, NameKind, Permission, SecurityManager, SecuritySetting};
 
 /// Connections that wait to be accepted, unless the acceptor says otherwise.
 const BACKLOG: u32 = 1024;
@@ -27,7 +22,11 @@ const BACKLOG: u32 = 1024;
 const QUEUED_BYTES_MAX: usize = 1 << 30;
 
 /// What the engine is told.
-pub fn engine_options(config: &Config, is_durable: bool) -> Result<Options, Failure> {
+pub fn engine_options(
+    config: &Config,
+    manager: &Arc<dyn SecurityManager>,
+    is_durable: bool,
+) -> Result<Options, Failure> {
     let mut seed = [0; 8];
     aws_lc_rs::rand::fill(&mut seed).map_err(|error| Failure::Runtime(std::io::Error::other(error)))?;
     Ok(Options {
@@ -47,7 +46,7 @@ pub fn engine_options(config: &Config, is_durable: bool) -> Result<Options, Fail
             .into(),
         addresses: config.addresses.iter().map(declared).collect(),
         address_settings: config.address_settings.clone(),
-        security: config.security_enabled.then(|| permissions(config)),
+        security: config.security_enabled.then(|| authorizer(config, manager)),
     })
 }
 
@@ -61,20 +60,23 @@ fn declared(address: &config::AddressDeclaration) -> DeclaredAddress {
     }
 }
 
-fn permissions(config: &Config) -> Security {
-    let mut roles = RoleTable::new();
+fn authorizer(config: &Config, manager: &Arc<dyn SecurityManager>) -> Rc<dyn Authorizer> {
+    Rc::new(Authorization::new(manager.clone(), config.wildcards, permissions(config)))
+}
+
+fn permissions(config: &Config) -> Hierarchy<SecuritySetting> {
     let mut settings = Hierarchy::new(config.wildcards);
     for (pattern, written) in config.security_settings.iter() {
         let mut setting = SecuritySetting::new();
         for (name, kind) in PermissionType::ALL {
             let Some(permission) = Permission::from_name(name) else { continue };
             for role in written.roles(kind) {
-                setting.grant(permission, roles.intern(role));
+                setting.grant(permission, role);
             }
         }
-        settings.insert(pattern, Rc::new(setting));
+        settings.insert(pattern, setting);
     }
-    Security { roles, settings }
+    settings
 }
 
 /// What a listening socket is told.
@@ -100,6 +102,7 @@ pub fn acceptor(config: &config::Acceptor, syntax: Syntax, tls: Option<Tls>, ali
         limits: shown,
         shared_limits: vec![alias_bytes.clone()],
         terms: Rc::new(terms(&config.limits)),
+        domain: config.security_domain.as_deref().map(Into::into),
         handshake_ms: config.handshake_timeout_ms.unwrap_or(0),
         message_max: config.mqtt.maximum_packet_size.map_or(usize::MAX, |bytes| bytes as usize + 5),
         tls,
@@ -162,68 +165,5 @@ fn limits(config: &config::Mqtt, syntax: Syntax, bounds: Bounds) -> mqtt::Limits
         in_flight_maximum: config.default_maximum_in_flight,
         translation: Translation::new(syntax),
         bounds,
-    }
-}
-
-/// The security manager that login.config describes.
-pub fn security(instance: &Instance, files: &Files) -> Result<Arc<dyn SecurityManager>, Failure> {
-    if !files.config.security_enabled {
-        return Ok(Arc::new(OpenSecurity));
-    }
-    let path = instance.etc().join("login.config");
-    let lookup = |name: &str| lookup(instance, name);
-    let login = login::load("login.config", &read(&path)?, &lookup).map_err(Failure::Config)?;
-    for warning in &login.warnings {
-        tracing::warn!("{warning}");
-    }
-    let mut modules: Vec<(Flag, Box<dyn LoginModule>)> = Vec::new();
-    for module in login.modules {
-        modules.push((flag(module.flag), login_module(instance, module.kind)?));
-    }
-    Ok(Arc::new(LoginChain::new(modules)))
-}
-
-fn flag(flag: login::Flag) -> Flag {
-    match flag {
-        login::Flag::Required => Flag::Required,
-        login::Flag::Requisite => Flag::Requisite,
-        login::Flag::Sufficient => Flag::Sufficient,
-        login::Flag::Optional => Flag::Optional,
-    }
-}
-
-fn login_module(instance: &Instance, kind: LoginKind) -> Result<Box<dyn LoginModule>, Failure> {
-    match kind {
-        LoginKind::Guest { user, role, credentials_invalidate } => {
-            Ok(Box::new(GuestLogin::new(GuestOptions { user, role, credentials_invalidate })))
-        }
-        LoginKind::Properties { users, roles, .. } => {
-            let pairs = |file: &str| -> Result<Vec<(String, String)>, Failure> {
-                let text = read(&instance.etc().join(file))?;
-                Ok(properties::parse(&text).into_iter().map(|property| (property.key, property.value)).collect())
-            };
-            let options = PropertiesOptions { users: pairs(&users)?, roles: pairs(&roles)? };
-            if options.users.is_empty() {
-                // Nobody can log in by this module; a guest module may let others in.
-                return Ok(Box::new(NoUsers));
-            }
-            let file = instance.etc().join(&users);
-            let login = PropertiesLogin::new(options);
-            Ok(Box::new(login.map_err(|error| Failure::Setting { file, message: error.to_string() })?))
-        }
-    }
-}
-
-/// A users file without a user.
-#[derive(Debug)]
-struct NoUsers;
-
-#[async_trait::async_trait]
-impl LoginModule for NoUsers {
-    async fn login(
-        &self,
-        _request: &crate::security::AuthenticationRequest,
-    ) -> Result<Option<crate::security::Authenticated>, crate::security::Denied> {
-        Err(crate::security::Denied::BadCredentials)
     }
 }

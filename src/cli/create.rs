@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::Failure;
 use super::failure::print;
-use super::mask::masked;
+use super::mask::hashed;
 use super::names::{role_name, user_name};
 use super::scaffold::Scaffold;
 use super::terminal::{ask, ask_new_password, ask_whether, is_interactive, quoted, this_command};
@@ -102,7 +102,7 @@ impl Create {
     fn placeholders(self) -> Result<Placeholders, Failure> {
         let anonymous = self.allow_anonymous || (self.user.is_none() && !self.require_login);
         let users = match (self.user, self.password) {
-            (Some(user), Some(password)) => vec![(user, masked(&password)?)],
+            (Some(user), Some(password)) => vec![(user, hashed(&password)?)],
             (Some(_), None) => return Err(Failure::new("--user needs --password").with_code(2)),
             (None, _) => Vec::new(),
         };
@@ -164,7 +164,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::security::HashedPassword;
+    use crate::security::StoredPassword;
 
     #[derive(Parser)]
     struct Line {
@@ -200,7 +200,7 @@ mod tests {
         let made = placeholders("--user a --password b --role r").unwrap();
         let [(user, password)] = &made.users[..] else { panic!("{made:?}") };
         assert_eq!((user.as_str(), made.role.as_str()), ("a", "r"));
-        assert!(HashedPassword::parse(password).unwrap().unwrap().verify(b"b"));
+        assert!(StoredPassword::parse(password).unwrap().unwrap().verify(b"b"));
     }
 
     #[test]

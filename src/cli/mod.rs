@@ -15,6 +15,7 @@ mod scaffold;
 mod table;
 mod terminal;
 mod user;
+mod user_files;
 mod version;
 
 use std::process::ExitCode;

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::Failure;
 use crate::broker::Instance;
 use crate::config::template::{self, Placeholders};
-use crate::config::{self, login};
+use crate::config::{self, bootstrap, login};
 
 const PRIVATE_DIRECTORY: u32 = 0o700;
 const PUBLIC_FILE: u32 = 0o644;
@@ -54,7 +54,8 @@ fn check_loading(files: &[(&str, String)]) -> Result<(), Failure> {
     for (name, text) in files {
         match *name {
             "broker.xml" => config::load(name, text, &|_| None).map(drop),
-            "login.config" => login::load(name, text, &|_| None).map(drop),
+            "bootstrap.xml" => bootstrap::load(name, text, &|_| None).map(drop),
+            "login.config" => login::load(name, text, &[bootstrap::DOMAIN], &|_| None).map(drop),
             _ => Ok(()),
         }
         .map_err(|errors| Failure::lines(errors).with_code(2))?;

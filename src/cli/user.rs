@@ -1,21 +1,37 @@
-use std::fs;
-use std::io;
-use std::path::Path;
-
 use clap::{Args, Subcommand};
 
 use super::Failure;
 use super::failure::print;
 use super::instance::InstanceOption;
-use super::mask::masked;
+use super::mask::hashed;
 use super::names::{role_name, user_name};
 use super::terminal::ask_new_password;
-use crate::config::properties;
+use super::user_files::UserFiles;
 
-/// Change who may log in
+/// Change who may log in; a running broker takes it over within seconds
 #[derive(Debug, Subcommand)]
 pub(super) enum User {
     Add(Add),
+    Reset(Reset),
+    Rm(Rm),
+    List(List),
+}
+
+/// Which user a command is about.
+#[derive(Debug, Args)]
+struct UserName {
+    /// The name; Artemis's --user-command-user is understood too
+    #[arg(value_parser = user_name, required_unless_present = "command_user")]
+    name: Option<String>,
+
+    #[arg(long = "user-command-user", hide = true, value_parser = user_name, conflicts_with = "name")]
+    command_user: Option<String>,
+}
+
+impl UserName {
+    fn take(self) -> String {
+        self.name.or(self.command_user).unwrap_or_default()
+    }
 }
 
 /// Add a user to the instance's users and roles files
@@ -24,12 +40,8 @@ pub(super) struct Add {
     #[command(flatten)]
     instance: InstanceOption,
 
-    /// The name; Artemis's --user-command-user is understood too
-    #[arg(value_parser = user_name, required_unless_present = "command_user")]
-    name: Option<String>,
-
-    #[arg(long = "user-command-user", hide = true, value_parser = user_name, conflicts_with = "name")]
-    command_user: Option<String>,
+    #[command(flatten)]
+    user: UserName,
 
     /// The password; without it, it is asked for or read from the standard input
     #[arg(long, alias = "user-command-password")]
@@ -40,99 +52,109 @@ pub(super) struct Add {
     role: Vec<String>,
 }
 
+/// Give a user another password, or other roles
+#[derive(Debug, Args)]
+pub(super) struct Reset {
+    #[command(flatten)]
+    instance: InstanceOption,
+
+    #[command(flatten)]
+    user: UserName,
+
+    /// The new password; without it and without --role, it is asked for or read from the standard input
+    #[arg(long, alias = "user-command-password")]
+    password: Option<String>,
+
+    /// The roles it has from now on, with commas between them; without it, they stay
+    #[arg(long, value_name = "ROLE", value_parser = role_name, value_delimiter = ',')]
+    role: Option<Vec<String>>,
+}
+
+/// Remove a user
+#[derive(Debug, Args)]
+pub(super) struct Rm {
+    #[command(flatten)]
+    instance: InstanceOption,
+
+    #[command(flatten)]
+    user: UserName,
+}
+
+/// List the users and their roles
+#[derive(Debug, Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    instance: InstanceOption,
+
+    /// Only this user
+    #[arg(long, alias = "user-command-user")]
+    user: Option<String>,
+}
+
 impl User {
     pub fn execute(self) -> Result<(), Failure> {
         match self {
             Self::Add(add) => add.execute(),
+            Self::Reset(reset) => reset.execute(),
+            Self::Rm(rm) => rm.execute(),
+            Self::List(list) => list.execute(),
         }
     }
 }
 
 impl Add {
     fn execute(self) -> Result<(), Failure> {
-        let etc = self.instance.locate()?.etc();
-        let name = self.name.or(self.command_user).unwrap_or_default();
-        let (users_path, roles_path) = (etc.join("artemis-users.properties"), etc.join("artemis-roles.properties"));
-        let users = read(&users_path)?;
-        if properties::parse(&users).iter().any(|property| property.key == name) {
-            return Err(Failure::new(format!("{}: there is a user {name} already", users_path.display())));
+        let mut files = UserFiles::open(&self.instance.locate()?)?;
+        let name = self.user.take();
+        if files.has(&name) {
+            return Err(Failure::new(format!("{}: there is a user {name} already", files.users_path().display())));
         }
         let password = self.password.map_or_else(|| ask_new_password("Password"), Ok)?;
-        let users = with_line(users, &format!("{name} = {}", masked(&password)?));
-        let roles = self.role.iter().fold(read(&roles_path)?, |text, role| with_member(text, role, &name));
-        // Roles first: one of a user that is not there yet means nothing.
-        replace(&roles_path, &roles)?;
-        replace(&users_path, &users)?;
+        files.set_password(&name, &hashed(&password)?);
+        files.set_roles(&name, &self.role);
+        files.save()?;
         print(&format!("Added {name} with the role {}.\n", self.role.join(", ")))
     }
 }
 
-fn with_line(mut text: String, line: &str) -> String {
-    if !text.is_empty() && !text.ends_with('\n') {
-        text.push('\n');
-    }
-    text + line + "\n"
-}
-
-fn with_member(text: String, role: &str, user: &str) -> String {
-    let properties = properties::parse(&text);
-    let Some(property) = properties.iter().find(|property| property.key == role) else {
-        return with_line(text, &format!("{role} = {user}"));
-    };
-    if property.value.split(',').any(|member| member.trim() == user) {
-        return text;
-    }
-    let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
-    let mut last = property.line as usize - 1;
-    while is_continued(&lines[last]) && last + 1 < lines.len() {
-        last += 1;
-    }
-    let separator = if property.value.trim().is_empty() { "" } else { "," };
-    lines[last] = format!("{}{separator}{user}", lines[last].trim_end());
-    lines.join("\n") + "\n"
-}
-
-fn is_continued(line: &str) -> bool {
-    line.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1
-}
-
-fn read(path: &Path) -> Result<String, Failure> {
-    fs::read_to_string(path).map_err(|error| Failure::file(path, &error))
-}
-
-fn replace(path: &Path, text: &str) -> Result<(), Failure> {
-    let fresh = path.with_extension("properties.new");
-    let written = || -> io::Result<()> {
-        fs::write(&fresh, "")?;
-        fs::set_permissions(&fresh, fs::metadata(path)?.permissions())?;
-        fs::write(&fresh, text)?;
-        fs::rename(&fresh, path)
-    };
-    written().map_err(|error| Failure::file(path, &error))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_member_joins_the_line_of_its_role() {
-        for (before, after) in [
-            ("", "r = u\n"),
-            ("# r = x", "# r = x\nr = u\n"),
-            ("r = a, b \nq = c\n", "r = a, b,u\nq = c\n"),
-            ("r =\n", "r =u\n"),
-            ("r = a,\\\n    b\n", "r = a,\\\n    b,u\n"),
-            ("q = r\n", "q = r\nr = u\n"),
-            ("r = a, u\n", "r = a, u\n"),
-        ] {
-            assert_eq!(with_member(before.into(), "r", "u"), after);
+impl Reset {
+    fn execute(self) -> Result<(), Failure> {
+        let mut files = UserFiles::open(&self.instance.locate()?)?;
+        let name = self.user.take();
+        files.must_have(&name)?;
+        let password = match self.password {
+            None if self.role.is_none() => Some(ask_new_password("Password")?),
+            given => given,
+        };
+        if let Some(password) = password {
+            files.set_password(&name, &hashed(&password)?);
         }
+        if let Some(roles) = &self.role {
+            files.set_roles(&name, roles);
+        }
+        files.save()?;
+        print(&format!("Changed {name}.\n"))
     }
+}
 
-    #[test]
-    fn a_line_begins_on_a_line_of_its_own() {
-        assert_eq!(with_line("a".into(), "b"), "a\nb\n");
-        assert_eq!(with_line("a\n".into(), "b"), "a\nb\n");
+impl Rm {
+    fn execute(self) -> Result<(), Failure> {
+        let mut files = UserFiles::open(&self.instance.locate()?)?;
+        let name = self.user.take();
+        files.must_have(&name)?;
+        files.remove(&name);
+        files.save()?;
+        print(&format!("Removed {name}.\n"))
+    }
+}
+
+impl List {
+    fn execute(self) -> Result<(), Failure> {
+        let files = UserFiles::open(&self.instance.locate()?)?;
+        let is_wanted = |name: &String| self.user.as_ref().is_none_or(|user| user == name);
+        let users: Vec<_> = files.users().into_iter().filter(|(name, _)| is_wanted(name)).collect();
+        let line = |(name, roles): &(String, Vec<String>)| format!("\"{name}\"({})\n", roles.join(","));
+        let lines: String = users.iter().map(line).collect();
+        print(&format!("--- \"user\"(roles) ---\n\n{lines}\n Total: {}\n", users.len()))
     }
 }

@@ -41,6 +41,8 @@ pub struct Acceptor {
     pub tcp_no_delay: bool,
     pub tcp_send_buffer: Option<usize>,
     pub tcp_receive_buffer: Option<usize>,
+    /// The domain of `login.config` that decides, where it is not that of all.
+    pub security_domain: Option<String>,
     pub mqtt: Mqtt,
     /// `None` for plain text.
     pub tls: Option<Tls>,
@@ -62,6 +64,7 @@ impl Default for Acceptor {
             tcp_no_delay: true,
             tcp_send_buffer: None,
             tcp_receive_buffer: None,
+            security_domain: None,
             mqtt: Mqtt::default(),
             tls: None,
             limits: Limits::default(),

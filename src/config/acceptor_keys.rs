@@ -63,7 +63,7 @@ const KEYS: &[(&str, Key)] = &[
     ("ocspResponderURL", Key::Refused("revocation is read from crlPath only")),
     ("sslContext", Key::Refused("it is for Java; write keyStorePath")),
     ("trustManagerFactoryPlugin", Key::Refused("it is for Java; write trustStorePath")),
-    ("securityDomain", Key::Missing("the domain activemq of login.config decides")),
+    ("securityDomain", Key::Set(|acceptor, text| domain(text).map(|value| acceptor.security_domain = Some(value)))),
 ];
 
 const NO_EFFECT: &[&str] = &[
@@ -123,6 +123,10 @@ const NO_EFFECT: &[&str] = &[
 
 fn or_system<T: TryFrom<i64>>(text: &str) -> Result<Option<T>, String> {
     Ok(T::try_from(number(text, -1..=i32::MAX.into())?).ok())
+}
+
+fn domain(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("expected the name of a domain of login.config".into()) } else { Ok(text.to_owned()) }
 }
 
 fn handshake(text: &str) -> Result<Option<u64>, String> {

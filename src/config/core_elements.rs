@@ -15,7 +15,7 @@ enum Rule {
     Bool(fn(&mut Config) -> &mut bool),
     /// A time above 0.
     Time(fn(&mut Config) -> &mut u64),
-    /// A time of 0 or more.
+    /// A time or a number of 0 or more.
     Delay(fn(&mut Config) -> &mut u64),
     /// A time; 0 or less switches off.
     Period(fn(&mut Config) -> &mut Option<u64>),
@@ -23,13 +23,15 @@ enum Rule {
     Size(fn(&mut Config) -> &mut Option<u64>),
     Section(fn(&mut Config, &Element, &mut Findings<'_>)),
     /// Read before all others.
-    Wildcards,
+    Earlier,
 }
 
 const RULES: &[(&str, Rule)] = &[
     ("name", Rule::Text(|c| &mut c.name)),
     ("persistence-enabled", Rule::Bool(|c| &mut c.persistence_enabled)),
     ("security-enabled", Rule::Bool(|c| &mut c.security_enabled)),
+    ("security-invalidation-interval", Rule::Delay(|c| &mut c.security_invalidation_interval_ms)),
+    ("authentication-cache-size", Rule::Delay(|c| &mut c.authentication_cache_size)),
     ("journal-directory", Rule::Path(|c| &mut c.journal_directory)),
     ("journal-sync-transactional", Rule::Bool(|c| &mut c.journal_sync_transactional)),
     ("journal-sync-non-transactional", Rule::Bool(|c| &mut c.journal_sync_non_transactional)),
@@ -53,7 +55,9 @@ const RULES: &[(&str, Rule)] = &[
         }),
     ),
     ("wild-card-routing-enabled", Rule::Bool(|c| &mut c.wildcard_routing_enabled)),
-    ("wildcard-addresses", Rule::Wildcards),
+    ("wildcard-addresses", Rule::Earlier),
+    ("password-codec", Rule::Earlier),
+    ("mask-password", Rule::Section(mask_password)),
     ("acceptors", Rule::Section(|c, element, findings| acceptor::read(&mut c.acceptors, element, findings))),
     ("addresses", Rule::Section(|c, element, findings| addresses::read(&mut c.addresses, element, findings))),
     (
@@ -75,7 +79,6 @@ const NO_EFFECT: &[&str] = &[
     "allow-failback",
     "amqp-use-core-subscription-naming",
     "async-connection-execution-enabled",
-    "authentication-cache-size",
     "authorization-cache-size",
     "bindings-directory",
     "bridges",
@@ -135,7 +138,6 @@ const NO_EFFECT: &[&str] = &[
     "log-journal-write-rate",
     "management-message-rbac",
     "management-rbac-prefix",
-    "mask-password",
     "max-disk-usage",
     "max-redelivery-records",
     "max-saved-replicated-journals-size",
@@ -165,7 +167,6 @@ const NO_EFFECT: &[&str] = &[
     "page-max-concurrent-io",
     "page-sync-timeout",
     "paging-directory",
-    "password-codec",
     "perf-blast-pages",
     "persist-delivery-count-before-delivery",
     "persist-id-cache",
@@ -179,7 +180,6 @@ const NO_EFFECT: &[&str] = &[
     "resolve-protocols",
     "run-sync-speed-test",
     "scheduled-thread-pool-max-size",
-    "security-invalidation-interval",
     "server-dump-interval",
     "store",
     "suppress-session-notifications",
@@ -262,9 +262,18 @@ impl Rule {
             }
             Rule::Size(field) => *field(config) = u64::try_from(size(text)?).ok(),
             Rule::Section(read) => read(config, element, findings),
-            Rule::Wildcards => {}
+            Rule::Earlier => {}
         }
         Ok(())
+    }
+}
+
+/// The old way to say that all passwords are masked, without `ENC(...)` around them.
+fn mask_password(_: &mut Config, element: &Element, findings: &mut Findings<'_>) {
+    match boolean(&element.text) {
+        Ok(true) => findings.error(element, "is not supported: write each masked password as ENC(...)"),
+        Ok(false) => {}
+        Err(message) => findings.error(element, message),
     }
 }
 

@@ -6,9 +6,6 @@ use self::tokens::{Token, Tokens};
 use super::error::{ConfigError, Warning, did_you_mean};
 use super::substitute::{Lookup, substitute};
 
-/// The domain whose modules count.
-pub const DOMAIN: &str = "activemq";
-
 const PACKAGE: &str = "org.apache.activemq.artemis.spi.core.security.jaas.";
 
 /// What the outcome of a module means for the others of its domain.
@@ -28,9 +25,21 @@ pub enum Flag {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LoginKind {
     /// Two files, relative to `login.config`: `user = password` and `role = user, user`.
-    Properties { users: String, roles: String, reload: bool },
+    Properties(UserFiles),
     /// Everybody, under one name and with one role; not those who give a password if `credentials_invalidate`.
     Guest { user: String, role: String, credentials_invalidate: bool },
+    /// Client certificates; two files: `user = subject` and `role = user, user`.
+    Certificate(UserFiles),
+    /// Client certificates, each under the name of its subject.
+    ExternalCertificate,
+}
+
+/// The files of a module, and whether they are read again when they change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserFiles {
+    pub users: String,
+    pub roles: String,
+    pub reload: bool,
 }
 
 /// One module of a domain.
@@ -41,34 +50,49 @@ pub struct LoginModule {
     pub line: u32,
 }
 
-/// The modules of our domain, in the order they are asked.
+/// The modules of one domain, in the order they are asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Domain {
+    pub name: String,
+    pub modules: Vec<LoginModule>,
+}
+
+/// The domains that are asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Login {
-    pub modules: Vec<LoginModule>,
+    pub domains: Vec<Domain>,
     pub warnings: Vec<Warning>,
 }
 
-/// Reads a whole file; other domains than [`DOMAIN`] are passed over.
-pub fn load(file: &str, text: &str, lookup: Lookup<'_>) -> Result<Login, Vec<ConfigError>> {
+/// Reads a whole file; `wanted` are the domains that count.
+///
+/// # Errors
+/// The file cannot be read, a wanted domain is not there or has no module, or one of its modules cannot be used.
+pub fn load(file: &str, text: &str, wanted: &[&str], lookup: Lookup<'_>) -> Result<Login, Vec<ConfigError>> {
     let entries = Tokens::read(text).and_then(|tokens| Parser { tokens, lookup }.file());
     let entries = entries.map_err(|(line, message)| vec![ConfigError::at_line(file, line, message)])?;
     let mut login = Login::default();
     let mut errors = Vec::new();
-    let mut found = false;
-    for (domain, entries) in entries {
-        if domain != DOMAIN {
+    for name in wanted {
+        let mut found = entries.iter().filter(|(_, domain, _)| domain == name);
+        let Some((line, _, entries)) = found.next() else {
+            errors.push(ConfigError::at_line(file, 1, format!("there is no domain {name:?}")));
             continue;
+        };
+        if let Some((second, ..)) = found.next() {
+            errors.push(ConfigError::at_line(file, *second, format!("a second domain {name:?}")));
         }
-        found = true;
+        if entries.is_empty() {
+            errors.push(ConfigError::at_line(file, *line, format!("the domain {name:?} has no module")));
+        }
+        let mut domain = Domain { name: name.to_string(), modules: Vec::new() };
         for entry in entries {
             match entry.module(file, &mut login.warnings) {
-                Ok(module) => login.modules.push(module),
+                Ok(module) => domain.modules.push(module),
                 Err(message) => errors.push(ConfigError::at_line(file, entry.line, message)),
             }
         }
-    }
-    if !found {
-        errors.push(ConfigError::at_line(file, 1, format!("there is no domain {DOMAIN:?}")));
+        login.domains.push(domain);
     }
     if errors.is_empty() { Ok(login) } else { Err(errors) }
 }
@@ -84,14 +108,24 @@ const USER_FILE: &str = "org.apache.activemq.jaas.properties.user";
 const ROLE_FILE: &str = "org.apache.activemq.jaas.properties.role";
 const GUEST_USER: &str = "org.apache.activemq.jaas.guest.user";
 const GUEST_ROLE: &str = "org.apache.activemq.jaas.guest.role";
+const SUBJECT_FILE: &str = "org.apache.activemq.jaas.textfiledn.user";
+const SUBJECT_ROLE_FILE: &str = "org.apache.activemq.jaas.textfiledn.role";
 const PROPERTIES_OPTIONS: &[&str] = &[USER_FILE, ROLE_FILE, "reload", "debug", "baseDir"];
 const GUEST_OPTIONS: &[&str] = &[GUEST_USER, GUEST_ROLE, "credentialsInvalidate", "debug"];
+const CERTIFICATE_OPTIONS: &[&str] = &[SUBJECT_FILE, SUBJECT_ROLE_FILE, "reload", "normalise", "debug", "baseDir"];
+const EXTERNAL_OPTIONS: &[&str] = &["debug"];
+/// Decides about the passwords in the file: to leave it out would let nobody in, or the wrong ones.
+const PASSWORD_CODEC: &str = "org.apache.activemq.jaas.properties.password.codec";
 
 impl Entry {
     fn module(&self, file: &str, warnings: &mut Vec<Warning>) -> Result<LoginModule, String> {
         let (kind, options) = match self.class.strip_prefix(PACKAGE) {
             Some("PropertiesLoginModule") => (self.properties()?, PROPERTIES_OPTIONS),
             Some("GuestLoginModule") => (self.guest()?, GUEST_OPTIONS),
+            Some("TextFileCertificateLoginModule") => {
+                (LoginKind::Certificate(self.files(SUBJECT_FILE, SUBJECT_ROLE_FILE)?), CERTIFICATE_OPTIONS)
+            }
+            Some("ExternalCertificateLoginModule") => (LoginKind::ExternalCertificate, EXTERNAL_OPTIONS),
             _ => return Err(self.unknown_class()),
         };
         for (name, _) in self.options.iter().filter(|(name, _)| !options.contains(&name.as_str())) {
@@ -103,11 +137,19 @@ impl Entry {
     }
 
     fn unknown_class(&self) -> String {
-        let known = "PropertiesLoginModule and GuestLoginModule";
+        let known =
+            "PropertiesLoginModule, GuestLoginModule, TextFileCertificateLoginModule, ExternalCertificateLoginModule";
         format!("the login module {} is not supported: those of {PACKAGE} that are: {known}", self.class)
     }
 
     fn properties(&self) -> Result<LoginKind, String> {
+        if self.option(PASSWORD_CODEC).is_some() {
+            return Err(format!("the option {PASSWORD_CODEC} is not supported"));
+        }
+        self.files(USER_FILE, ROLE_FILE).map(LoginKind::Properties)
+    }
+
+    fn files(&self, users: &str, roles: &str) -> Result<UserFiles, String> {
         let path = |option: &str| -> Result<String, String> {
             let path = self.option(option).ok_or_else(|| format!("the option {option} is missing"))?;
             Ok(match self.option("baseDir") {
@@ -115,18 +157,14 @@ impl Entry {
                 None => path.to_owned(),
             })
         };
-        Ok(LoginKind::Properties {
-            users: path(USER_FILE)?,
-            roles: path(ROLE_FILE)?,
-            reload: self.flag_option("reload")?,
-        })
+        Ok(UserFiles { users: path(users)?, roles: path(roles)?, reload: self.flag_option("reload", "true")? })
     }
 
     fn guest(&self) -> Result<LoginKind, String> {
         Ok(LoginKind::Guest {
             user: self.option(GUEST_USER).unwrap_or("guest").to_owned(),
             role: self.option(GUEST_ROLE).unwrap_or("guests").to_owned(),
-            credentials_invalidate: self.flag_option("credentialsInvalidate")?,
+            credentials_invalidate: self.flag_option("credentialsInvalidate", "false")?,
         })
     }
 
@@ -134,8 +172,8 @@ impl Entry {
         self.options.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    fn flag_option(&self, name: &str) -> Result<bool, String> {
-        let value = self.option(name).unwrap_or("false");
+    fn flag_option(&self, name: &str, default: &str) -> Result<bool, String> {
+        let value = self.option(name).unwrap_or(default);
         super::units::boolean(value).map_err(|message| format!("the option {name}: {message}"))
     }
 }
@@ -148,17 +186,17 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
-    fn file(mut self) -> Located<Vec<(String, Vec<Entry>)>> {
+    fn file(mut self) -> Located<Vec<(u32, String, Vec<Entry>)>> {
         let mut domains = Vec::new();
         while !self.tokens.at_end() {
-            let (_, name) = self.tokens.word("the name of a domain")?;
+            let (line, name) = self.tokens.word("the name of a domain")?;
             self.tokens.symbol('{')?;
             let mut entries = Vec::new();
             while !self.tokens.take('}') {
                 entries.push(self.entry()?);
             }
             self.tokens.symbol(';')?;
-            domains.push((name, entries));
+            domains.push((line, name, entries));
         }
         Ok(domains)
     }

@@ -6,6 +6,7 @@ mod acceptor;
 mod acceptor_keys;
 mod address_settings;
 mod addresses;
+pub mod bootstrap;
 mod core_elements;
 mod error;
 mod limits;
@@ -15,6 +16,7 @@ mod mqtt;
 pub mod properties;
 mod resource_limits;
 mod security;
+mod sensitive;
 mod substitute;
 pub mod template;
 mod tls;
@@ -32,9 +34,11 @@ pub use limits::Limits;
 pub use mqtt::{KeepAlive, Mqtt, SessionExpiry};
 pub use resource_limits::{ResourceLimitSettings, ResourceLimits};
 pub use security::{PermissionType, SecuritySetting};
+pub use sensitive::{SensitiveCodec, SensitiveError};
 pub use substitute::{Lookup, substitute};
 pub use tls::{CertificateName, ClientAuth, Password, StoreReference, Tls, TlsVersion};
 
+use self::xml::Element;
 use crate::core::address::Syntax;
 use crate::core::settings::{AddressSettings, Hierarchy};
 
@@ -44,6 +48,10 @@ pub struct Config {
     pub name: String,
     pub persistence_enabled: bool,
     pub security_enabled: bool,
+    /// How long a password that was found right is not hashed again.
+    pub security_invalidation_interval_ms: u64,
+    /// How many such passwords are remembered.
+    pub authentication_cache_size: u64,
     /// As written: relative to the instance.
     pub journal_directory: PathBuf,
     pub journal_sync_transactional: bool,
@@ -85,6 +93,8 @@ impl Default for Config {
             name: "localhost".into(),
             persistence_enabled: true,
             security_enabled: true,
+            security_invalidation_interval_ms: 10_000,
+            authentication_cache_size: 1000,
             journal_directory: "data/journal".into(),
             journal_sync_transactional: true,
             journal_sync_non_transactional: true,
@@ -115,8 +125,9 @@ impl Default for Config {
 
 /// Reads `broker.xml`; reports everything that is wrong with it, not only the first.
 pub fn load(file_name: &str, text: &str, lookup: Lookup<'_>) -> Result<Config, Vec<ConfigError>> {
-    let root = xml::parse(file_name, text, lookup).map_err(|error| vec![error])?;
+    let mut root = xml::parse(file_name, text, lookup).map_err(|error| vec![error])?;
     let mut findings = error::Findings::new(file_name);
+    unmask(&mut root, lookup, &mut findings);
     let mut config = core_elements::read(&root, &mut findings);
     findings.errors.sort_by_key(|error| error.line);
     findings.warnings.sort_by_key(|warning| warning.line);
@@ -125,6 +136,28 @@ pub fn load(file_name: &str, text: &str, lookup: Lookup<'_>) -> Result<Config, V
     }
     config.warnings = findings.warnings;
     Ok(config)
+}
+
+/// Replaces masked values, `ENC(...)`, by what they stand for.
+fn unmask(root: &mut Element, lookup: Lookup<'_>, findings: &mut error::Findings<'_>) {
+    let configured = root.child("core").unwrap_or(root).child("password-codec");
+    let codec = match configured {
+        Some(element) => findings.accept(element, SensitiveCodec::configured(&element.text, lookup)),
+        None => findings.accept(root, SensitiveCodec::with_key_of(lookup).map_err(|error| error.to_string())),
+    };
+    if let Some(codec) = codec {
+        unmask_below(root, &codec, findings);
+    }
+}
+
+fn unmask_below(element: &mut Element, codec: &SensitiveCodec, findings: &mut error::Findings<'_>) {
+    let text = codec.unmask(&element.text).map_err(|error| error.to_string());
+    if let Some(text) = findings.accept(element, text) {
+        element.text = text;
+    }
+    for child in &mut element.children {
+        unmask_below(child, codec, findings);
+    }
 }
 
 #[cfg(test)]

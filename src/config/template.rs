@@ -42,6 +42,7 @@ const GUEST_MODULE: &str = include_str!("../cli/templates/guest-module");
 type Escape = fn(&str) -> String;
 
 const FILES: &[(&str, &str, Escape)] = &[
+    ("bootstrap.xml", include_str!("../cli/templates/bootstrap.xml"), escape_xml),
     ("broker.xml", include_str!("../cli/templates/broker.xml"), escape_xml),
     ("login.config", include_str!("../cli/templates/login.config"), escape_quoted),
     ("artemis-users.properties", include_str!("../cli/templates/artemis-users.properties"), escape_property),
@@ -140,6 +141,7 @@ fn escape_property(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::bootstrap::{self, Bootstrap, DOMAIN};
     use super::super::login::{self, LoginKind};
     use super::super::{load, log4j2, properties};
     use super::*;
@@ -163,8 +165,11 @@ mod tests {
         assert_eq!(config.warnings, []);
         let acceptors = config.acceptors.iter().map(|a| (a.name.as_str(), a.host.as_str(), a.port));
         assert!(acceptors.eq([("artemis", "127.0.0.1", 61616), ("mqtt", "127.0.0.1", 1883)]));
-        let login = login::load("login.config", &file("login.config", &placeholders), &|_| None).unwrap();
-        assert_eq!((login.modules.len(), login.warnings.len()), (2, 0));
+        let login = login::load("login.config", &file("login.config", &placeholders), &[DOMAIN], &|_| None).unwrap();
+        assert_eq!((login.domains[0].modules.len(), login.warnings.len()), (2, 0));
+        let bootstrap = bootstrap::load("bootstrap.xml", &file("bootstrap.xml", &placeholders), &|_| None).unwrap();
+        let configuration = Some("etc/broker.xml".to_owned());
+        assert_eq!(bootstrap, Bootstrap { configuration, ..Bootstrap::default() });
         log4j2::load("log4j2.properties", &file("log4j2.properties", &placeholders)).unwrap();
         assert_eq!(properties::parse(&file("artemis-users.properties", &placeholders)), []);
         assert_eq!(properties::parse(&file("artemis-roles.properties", &placeholders)), []);
@@ -195,7 +200,9 @@ mod tests {
         assert!(users.iter().map(|p| (p.key.as_str(), p.value.as_str())).eq([(odd, odd), ("u", "p")]));
         let roles = properties::parse(&file("artemis-roles.properties", &placeholders));
         assert_eq!((roles[0].key.as_str(), roles[0].value.as_str()), (&*placeholders.role, &*format!("{odd},u")));
-        let login = login::load("login.config", &file("login.config", &placeholders), &|_| None).unwrap();
-        assert!(matches!(&login.modules[..], [module] if matches!(module.kind, LoginKind::Properties { .. })));
+        let login = login::load("login.config", &file("login.config", &placeholders), &[DOMAIN], &|_| None).unwrap();
+        assert!(
+            matches!(&login.domains[0].modules[..], [module] if matches!(module.kind, LoginKind::Properties { .. }))
+        );
     }
 }

@@ -32,9 +32,12 @@ pub(super) fn without_query(text: &str) -> &str {
 }
 
 fn parameter(pair: &str) -> Result<(String, String), String> {
-    // What follows a semicolon in a password is part of it, and is not shown.
-    let (key, value) = pair.split_once('=').ok_or("expected key=value between semicolons, found no =")?;
-    Ok((decode(key.trim())?, decode(value.trim())?))
+    // A part of a password may stand alone here, so nothing of it is shown.
+    let (key, value) =
+        pair.split_once('=').ok_or("expected key=value between ? ; and &: write %3B for ; in a value")?;
+    let key = decode(key.trim())?;
+    let value = decode(value.trim()).map_err(|_| format!("the value of {key} is not percent-encoded correctly"))?;
+    Ok((key, value))
 }
 
 // A host without a port has the port of the next that has one.

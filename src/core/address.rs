@@ -62,10 +62,45 @@ impl Syntax {
         let name: Vec<_> = self.words(name).collect();
         matches_words(&pattern, &name)
     }
+
+    /// Whether `pattern` stands for every name that `other` stands for, which may be a pattern as well. With more than
+    /// one any-words wildcard in `pattern` it may say no where that is so.
+    pub fn covers(&self, pattern: &str, other: &str) -> bool {
+        let pattern: Vec<_> = self.pattern(pattern).collect();
+        let other: Vec<_> = self.pattern(other).collect();
+        glob(&pattern, &other, |pattern, other| match pattern {
+            Word::Any => true,
+            Word::Single => *other != Word::Any,
+            Word::Literal(_) => pattern == other,
+        })
+    }
+
+    /// Appends `name` so that it is part of one literal word of a pattern; says whether that is possible.
+    pub fn push_literal(&self, name: &str, out: &mut String) -> bool {
+        let Self { delimiter, single, any, escape } = *self;
+        let is_special = |byte: u8| [Some(delimiter), Some(single), Some(any), escape].contains(&Some(byte));
+        if name.is_empty() || escape.is_none() && name.bytes().any(is_special) {
+            return false;
+        }
+        for character in name.chars() {
+            if let Some(escape) = escape.filter(|_| character.is_ascii() && is_special(character as u8)) {
+                out.push(escape as char);
+            }
+            out.push(character);
+        }
+        true
+    }
+}
+
+fn matches_words(pattern: &[Word<'_>], name: &[&str]) -> bool {
+    glob(pattern, name, |pattern, word| match pattern {
+        Word::Any | Word::Single => true,
+        Word::Literal(literal) => literal == word,
+    })
 }
 
 /// Greedy match with one step back to the last any-words wildcard, as for globs: O(pattern x name), no recursion.
-fn matches_words(pattern: &[Word<'_>], name: &[&str]) -> bool {
+fn glob<'a, T>(pattern: &[Word<'a>], name: &[T], fits: impl Fn(&Word<'a>, &T) -> bool) -> bool {
     let (mut p, mut n) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;
     while n < name.len() {
@@ -75,8 +110,7 @@ fn matches_words(pattern: &[Word<'_>], name: &[&str]) -> bool {
                 p += 1;
                 continue;
             }
-            Some(Word::Single) => true,
-            Some(Word::Literal(word)) => *word == name[n],
+            Some(word) => fits(word, &name[n]),
             None => false,
         };
         if step {
@@ -184,6 +218,27 @@ mod tests {
             ("a*", "ab", false),
         ] {
             assert_eq!(syntax.matches(pattern, name), expected, "{pattern} {name}");
+            assert_eq!(syntax.covers(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_covers_what_is_narrower() {
+        let syntax = Syntax::default();
+        for (pattern, narrower, expected) in [
+            ("#", "#", true),
+            ("a.#", "a.*", true),
+            ("a.#", "a.*.#", true),
+            ("a.*", "a.#", false),
+            ("a.*", "a.*", true),
+            ("a.b", "a.*", false),
+            ("a.b", "a.#", false),
+            ("a.#.c", "a.*.c", true),
+            ("a.#.c", "a.#", false),
+            ("*.b", "a.b", true),
+            ("*", "#", false),
+        ] {
+            assert_eq!(syntax.covers(pattern, narrower), expected, "{pattern} {narrower}");
         }
     }
 }

@@ -7,20 +7,21 @@ use std::rc::Rc;
 
 use super::connection::ConnectionKey;
 use super::replay::Replay;
+use super::rights::Rights;
 use super::{Engine, Kept, Owner};
 use crate::core::id::{BindingKey, ConsumerKey, QueueKey, Ticket, Time};
 use crate::core::message::Guarantee;
 use crate::core::queue::Queue;
 use crate::protocol::{Expiry, InFlight, Saved, SubscriptionName, Will};
-use crate::store::record::{AliveRecord, ClientRecord, Key, Kind, OutgoingRecord, delete_all};
+use crate::security::Principal;
+use crate::store::record::{AliveRecord, ClientRecord, Key, Kind, OutgoingRecord, Trailing, delete_all};
 
 /// A client, connected or away.
 pub(super) struct Client {
     /// Never given twice.
     pub id: u64,
     pub client_id: Rc<str>,
-    pub owner: Box<str>,
-    pub role_names: Vec<String>,
+    pub rights: Rights,
     pub connection: Option<ConnectionKey>,
     pub queue: QueueKey,
     pub is_durable: bool,
@@ -58,14 +59,20 @@ impl Client {
             && self.left.is_some_and(|left| self.expiry.ends(left).is_some_and(|ends| ends <= now))
     }
 
+    /// Name of the user whose it is; empty for none.
+    pub fn user(&self) -> &str {
+        self.rights.principal.user()
+    }
+
     pub fn record(&self, queue: u64) -> ClientRecord {
         ClientRecord {
             client_id: (&*self.client_id).into(),
-            owner: self.owner.clone(),
-            roles: self.role_names.iter().map(|role| role.as_str().into()).collect(),
+            owner: self.user().into(),
+            roles: self.rights.principal.roles().iter().map(|role| role.as_str().into()).collect(),
             queue,
             expiry: self.expiry.0,
             left: self.left.map(|at| at.0),
+            rights: Trailing(self.rights.record()),
         }
     }
 }
@@ -81,9 +88,8 @@ impl Engine {
         self.by_id.insert(client_id.clone(), consumer);
         self.clients.insert(Client {
             id: self.next_client,
+            rights: Rights::of(Principal::default(), client_id.clone()),
             client_id,
-            owner: "".into(),
-            role_names: Vec::new(),
             connection: None,
             queue,
             is_durable,

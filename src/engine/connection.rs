@@ -7,7 +7,7 @@ use super::{Authentication, Engine, OUTPUT_MAX, UNWRITTEN_MAX, guard};
 use crate::core::id::{ConsumerKey, Time};
 use crate::protocol::output::Output;
 use crate::protocol::{Closing, Context, Denial, Event, Request, Session};
-use crate::security::{CertifiedName, ClientCertificate, RoleSet};
+use crate::security::{CertifiedName, ClientCertificate, Principal};
 
 use super::pace::{Allowance, Terms};
 use super::timer::Timer;
@@ -34,6 +34,8 @@ impl ConnectionKey {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Peer {
     pub acceptor: Rc<str>,
+    /// The login domain of the acceptor, where it has one of its own.
+    pub domain: Option<Rc<str>>,
     pub address: String,
     /// Milliseconds within which it has to be let in; 0 is for ever.
     pub handshake_ms: u64,
@@ -47,6 +49,14 @@ pub struct Peer {
     pub is_too_often: bool,
 }
 
+/// Who is let in on a connection, by the word of a security manager.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Admission {
+    pub principal: Principal,
+    /// The client's id, where it is not the one it sent.
+    pub client_id: Option<String>,
+}
+
 /// A connection and what belongs to it alone.
 pub(super) struct Connection {
     /// Place in the low 32 bits, a count above.
@@ -55,9 +65,8 @@ pub(super) struct Connection {
     pub out: Output,
     pub peer: Rc<Peer>,
     pub client: Option<ConsumerKey>,
-    pub user: Box<str>,
-    pub role_names: Vec<String>,
-    pub roles: RoleSet,
+    /// Who was authenticated, until a client is opened.
+    pub principal: Option<Box<Principal>>,
     pub last_heard: Time,
     /// Silence after which it is dead; 0 is never.
     pub silence_ms: u64,
@@ -103,9 +112,7 @@ impl Engine {
             out: Output::default(),
             peer,
             client: None,
-            user: "".into(),
-            role_names: Vec::new(),
-            roles: RoleSet::default(),
+            principal: None,
             last_heard: self.now,
             silence_ms,
             watch: 0,
@@ -129,6 +136,7 @@ impl Engine {
     /// again with more, or once an authentication is answered.
     pub fn receive(&mut self, now: Time, key: ConnectionKey, input: &[u8]) -> usize {
         self.now = self.now.max(now);
+        self.look_at_epoch();
         let mut used = 0;
         // Until it is let in, a peer has one term for all: bytes do not renew it.
         if let Some(connection) = self.connections.get_mut(key.index()).filter(|connection| connection.client.is_some())
@@ -237,15 +245,8 @@ impl Engine {
         }
     }
 
-    /// The answer to an authentication: the user, its roles, perhaps another client id; or why not. Dropped if the
-    /// connection is gone.
-    pub fn authenticated(
-        &mut self,
-        now: Time,
-        key: ConnectionKey,
-        number: u64,
-        result: Result<(String, Vec<String>, Option<String>), Denial>,
-    ) {
+    /// The answer to an authentication: who is let in, or why not. Dropped if the connection is gone.
+    pub fn authenticated(&mut self, now: Time, key: ConnectionKey, number: u64, result: Result<Admission, Denial>) {
         self.now = self.now.max(now);
         if !self.is_current(key, number) {
             return;
@@ -253,13 +254,9 @@ impl Engine {
         let connection = &mut self.connections[key.index()];
         connection.is_waiting = false;
         connection.last_heard = self.now;
-        let result = result.map(|(user, roles, client_id)| {
-            connection.user = user.into();
-            if let Some(security) = &self.options.security {
-                connection.roles = security.roles.set_of(&roles);
-            }
-            connection.role_names = roles;
-            client_id
+        let result = result.map(|admission| {
+            connection.principal = Some(Box::new(admission.principal));
+            admission.client_id
         });
         self.notify(key, Event::Authenticated(result));
     }

@@ -21,6 +21,7 @@ mod publish;
 mod recover;
 mod replay;
 mod report;
+mod rights;
 mod settle;
 mod subscribe;
 mod timer;
@@ -42,7 +43,6 @@ use crate::core::retained::Retained;
 use crate::core::router::Router;
 use crate::protocol::output::Output;
 use crate::protocol::{Authenticate, Context, Event, Scratch};
-use crate::security::SecuritySetting;
 use crate::store::Batch;
 
 use bounds::Bounds;
@@ -51,11 +51,12 @@ use commit::OpenBatch;
 use connection::Connection;
 use internal::Internal;
 use publish::ExpiryRule;
+use rights::{Classes, Verdicts};
 use timer::Timers;
 use will::LateWill;
 
-pub use connection::{ConnectionKey, Peer};
-pub use options::{DeclaredAddress, Options, Security};
+pub use connection::{Admission, ConnectionKey, Peer};
+pub use options::{DeclaredAddress, Options};
 pub use pace::Terms;
 pub use recover::Recovered;
 pub use report::{AddressReport, LimitReport, QueueReport};
@@ -90,6 +91,7 @@ pub struct Engine {
     ended: HashMap<Rc<str>, Ticket, foldhash::fast::RandomState>,
     by_id: HashMap<Rc<str>, ConsumerKey, foldhash::fast::RandomState>,
     connections: Slab<Connection>,
+    classes: Classes,
     open: OpenBatch,
     timers: Timers,
     scratch: Scratch,
@@ -160,7 +162,7 @@ struct Policy {
     expiry: ExpiryRule,
     /// That of the address under which a last value is shown, worked out for the first one.
     retained_expiry: OnceCell<ExpiryRule>,
-    security: Option<Rc<SecuritySetting>>,
+    verdicts: Verdicts,
     is_internal: bool,
 }
 
@@ -188,6 +190,7 @@ impl Engine {
             ended: HashMap::default(),
             by_id: HashMap::default(),
             connections: Slab::new(),
+            classes: Classes::default(),
             open: OpenBatch::new(options.is_durable),
             timers: Timers::default(),
             scratch: Scratch::new(seed),
@@ -294,6 +297,7 @@ impl Engine {
     /// Does what time brings.
     pub fn advance(&mut self, now: Time) {
         self.now = self.now.max(now);
+        self.look_at_epoch();
         self.run_timers();
         self.replay_more();
     }

@@ -3,11 +3,16 @@
 use super::Engine;
 use super::connection::ConnectionKey;
 use super::pace::Allowance;
+use super::rights::Rights;
 use crate::core::id::{ConsumerKey, Ticket};
 use crate::protocol::{Closing, Denial, Event, Open};
 
 impl Engine {
     pub(super) fn open_client(&mut self, connection: ConnectionKey, open: Open) {
+        if self.connections[connection.index()].principal.is_none() {
+            // Nobody is let in whom no security manager has named.
+            return self.notify(connection, Event::NotOpened(Denial::NotAuthorized));
+        }
         let mut found = self.by_id.get(&open.client_id).copied();
         if let Some(key) = found {
             if let Err(denial) = self.make_way(connection, key, &open) {
@@ -52,7 +57,8 @@ impl Engine {
         if client.is_gone(self.now) {
             return Ok(());
         }
-        if self.options.security.is_some() && client.owner != self.connections[connection.index()].user {
+        let newcomer = self.connections[connection.index()].principal.as_ref();
+        if self.options.security.is_some() && newcomer.is_none_or(|newcomer| newcomer.user() != client.user()) {
             return Err(Denial::NotAuthorized);
         }
         let Some(holder) = client.connection else { return Ok(()) };
@@ -74,8 +80,9 @@ impl Engine {
         }
         let client = &mut self.clients[key.index()];
         client.connection = Some(connection);
-        client.owner = holder.user.clone();
-        client.role_names.clone_from(&holder.role_names);
+        if let Some(principal) = holder.principal.take() {
+            client.rights = Rights::of(*principal, client.client_id.clone());
+        }
         client.left = None;
         client.expiry = open.expiry;
         client.will = open.will;

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::core::address::Syntax;
 use crate::core::settings::{AddressSettings, Hierarchy};
-use crate::security::{RoleTable, SecuritySetting};
+use crate::security::Authorizer;
 
 /// Settings of one engine.
 #[derive(Debug)]
@@ -33,14 +33,7 @@ pub struct Options {
     pub addresses: Vec<DeclaredAddress>,
     pub address_settings: Hierarchy<AddressSettings>,
     /// `None` where everybody may do everything.
-    pub security: Option<Security>,
-}
-
-/// Who may do what.
-#[derive(Debug)]
-pub struct Security {
-    pub roles: RoleTable,
-    pub settings: Hierarchy<Rc<SecuritySetting>>,
+    pub security: Option<Rc<dyn Authorizer>>,
 }
 
 /// An address from broker.xml.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::commit::Waiter;
 use super::connection::ConnectionKey;
+use super::rights::Rights;
 use super::{Engine, FLEETING_BYTES_MAX, FLEETING_MAX, Owner, Policy};
 use crate::core::binding::Grant;
 use crate::core::id::{QueueKey, Ticket, Time};
@@ -15,7 +16,7 @@ use crate::core::retained::Value;
 use crate::core::router::Route;
 use crate::core::settings::AddressSettings;
 use crate::protocol::{Event, Publish, Refusal};
-use crate::security::{Permission, RoleSet};
+use crate::security::Permission;
 use crate::store::Batch;
 use crate::store::record::Key;
 
@@ -53,9 +54,10 @@ impl Engine {
         let Some(client) = connection.client else { return };
         let number = connection.number;
         let keeps = publish.retain && !publish.payload.is_empty();
-        if let Err(refusal) = self.admit(&route, &connection.roles, guarantee, keeps) {
+        let may = self.may(client, &route, Permission::Send);
+        if let Err(refusal) = self.admit(&route, may, guarantee, keeps) {
             self.counters.refused += 1;
-            let (user, address) = (&connection.user, route.address.name());
+            let (user, address) = (self.clients[client.index()].user(), route.address.name());
             if refusal == Refusal::NotAuthorized {
                 tracing::warn!("AMQ229032: User: {user} does not have permission='SEND' on address {address}");
             } else {
@@ -97,20 +99,14 @@ impl Engine {
         self.router.route(address, || Policy {
             expiry: ExpiryRule::of(&options.address_settings.resolve(address)),
             retained_expiry: OnceCell::new(),
-            security: options.security.as_ref().and_then(|security| security.settings.most_specific(address).cloned()),
+            verdicts: self.classes.verdicts(),
             is_internal: self.internal.holds(address),
         })
     }
 
-    fn admit(&self, route: &Route<Policy>, roles: &RoleSet, guarantee: Guarantee, keeps: bool) -> Result<(), Refusal> {
-        if route.policy.is_internal {
+    fn admit(&self, route: &Route<Policy>, may: bool, guarantee: Guarantee, keeps: bool) -> Result<(), Refusal> {
+        if !may || route.policy.is_internal {
             return Err(Refusal::NotAuthorized);
-        }
-        if self.options.security.is_some() {
-            let may = |setting: &Rc<_>| crate::security::SecuritySetting::allows(setting, roles, Permission::Send);
-            if !route.policy.security.as_ref().is_some_and(may) {
-                return Err(Refusal::NotAuthorized);
-            }
         }
         if guarantee > Guarantee::AtMostOnce && !self.bounds.queued_bytes.admits(self.counters.queued_bytes as u64) {
             return Err(Refusal::QuotaExceeded);
@@ -129,12 +125,11 @@ impl Engine {
             && bounds.retained_bytes.admits(self.retained.bytes() as u64)
     }
 
-    /// Sends what a will or the broker itself has to say.
-    pub(super) fn post(&mut self, posting: Posting, publisher: u64, roles: Option<&RoleSet>) {
+    /// Sends what a will has to say, by the rights of its client.
+    pub(super) fn post(&mut self, posting: Posting, publisher: u64, rights: &mut Rights) {
         let route = self.route(&posting.address);
-        if let Some(roles) = roles
-            && let Err(refusal) =
-                self.admit(&route, roles, posting.guarantee, posting.retain && !posting.payload.is_empty())
+        let may = self.may_as(rights, &route, Permission::Send);
+        if let Err(refusal) = self.admit(&route, may, posting.guarantee, posting.retain && !posting.payload.is_empty())
         {
             self.counters.refused += 1;
             tracing::warn!(

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
+use super::rights::Rights;
 use super::timer::Timer;
 use super::{Engine, Kept, Options, Owner, SharedName};
 use crate::core::binding::Grant;
@@ -151,8 +152,7 @@ impl Recovery {
             let consumer = self.engine.add_client((&*record.client_id).into(), Expiry(record.expiry));
             let client = &mut self.engine.clients[consumer.index()];
             client.id = id;
-            client.owner = record.owner;
-            client.role_names = record.roles.iter().map(|role| role.to_string()).collect();
+            client.rights = Rights::restored(&record, client.client_id.clone());
             client.is_durable = true;
             // A client that was connected has left when the broker was last known to live, however often it fails again.
             if record.left.is_none() {

@@ -21,7 +21,7 @@ impl Engine {
         for subscription in &subscriptions {
             let is_taken = subscription.refused.map_or(Ok(()), Err);
             let result = is_taken
-                .and_then(|()| self.check_consume(key, &subscription.name))
+                .and_then(|()| self.check_consume(client, &subscription.name))
                 .and_then(|()| self.take_room(key, client, subscription));
             is_changed |= result.is_ok();
             results.push(result.map(|()| self.add_subscription(client, subscription)));
@@ -45,21 +45,18 @@ impl Engine {
         }
     }
 
-    fn check_consume(&self, key: ConnectionKey, name: &SubscriptionName) -> Result<(), Refusal> {
+    fn check_consume(&mut self, key: ConsumerKey, name: &SubscriptionName) -> Result<(), Refusal> {
         if self.internal.holds(&name.pattern) {
             return Err(Refusal::NotAuthorized);
         }
-        let Some(security) = &self.options.security else { return Ok(()) };
-        let connection = &self.connections[key.index()];
         // A queue is as protected as its address.
         let address = name.pattern.split_once("::").map_or(&*name.pattern, |(address, _)| address);
-        let setting = security.settings.most_specific(address);
-        if setting.is_some_and(|setting| setting.allows(&connection.roles, Permission::Consume)) {
+        if self.may_on(key, address, Permission::Consume) {
             return Ok(());
         }
         tracing::warn!(
             "AMQ229032: User: {} does not have permission='CONSUME' on address {}",
-            connection.user,
+            self.clients[key.index()].user(),
             name.pattern
         );
         Err(Refusal::NotAuthorized)

@@ -11,6 +11,7 @@ mod overlap;
 mod refused;
 mod repeated;
 mod reserved;
+mod rights;
 mod sessions;
 mod shared;
 

@@ -1,11 +1,11 @@
 //! Wills: sent when their client is gone, at once or after a delay.
 
 use super::Engine;
+use super::rights::Rights;
 use super::timer::Timer;
 use crate::core::id::{ConsumerKey, Time};
 use crate::core::message::{Guarantee, Posting};
 use crate::protocol::Expiry;
-use crate::security::RoleSet;
 use crate::store::record::{Key, WillRecord};
 
 /// Seconds of their rate that wills may use at once.
@@ -16,7 +16,7 @@ const BURST_S: u64 = 1;
 pub(super) struct LateWill {
     posting: Posting,
     publisher: u64,
-    roles: Option<RoleSet>,
+    rights: Rights,
 }
 
 impl Engine {
@@ -45,12 +45,11 @@ impl Engine {
         client.will_due = None;
         let Some(will) = client.will.take() else { return };
         let (id, is_durable) = (client.id, client.is_durable);
-        let roles = self.options.security.as_ref().map(|security| security.roles.set_of(&client.role_names));
-        let posting = will.posting;
+        let (posting, mut rights) = (will.posting, client.rights.clone());
         if self.late_wills.is_empty() && self.will_rate.try_take(BURST_S, self.now) {
-            self.post(posting, id, roles.as_ref());
+            self.post(posting, id, &mut rights);
         } else {
-            self.hold_will_back(LateWill { posting, publisher: id, roles });
+            self.hold_will_back(LateWill { posting, publisher: id, rights });
         }
         if is_durable {
             self.open.write_lazily(|batch| batch.delete_record(&Key::will(id)));
@@ -68,9 +67,9 @@ impl Engine {
 
     pub(super) fn send_late_wills(&mut self) {
         while !self.late_wills.is_empty() && self.will_rate.try_take(BURST_S, self.now) {
-            let Some(will) = self.late_wills.pop_front() else { return };
+            let Some(mut will) = self.late_wills.pop_front() else { return };
             self.bounds.wills.give(1);
-            self.post(will.posting, will.publisher, will.roles.as_ref());
+            self.post(will.posting, will.publisher, &mut will.rights);
         }
         if !self.late_wills.is_empty() {
             self.timers.set(self.now.after(1), Timer::LateWills);

@@ -37,6 +37,8 @@ pub struct Acceptor {
     pub limits: Vec<Rc<Limit>>,
     /// The same of all acceptors together.
     pub shared_limits: Vec<Rc<Limit>>,
+    /// The login domain, where it is not the one for all.
+    pub domain: Option<Rc<str>>,
     /// Milliseconds until a client has to be let in; 0 is for ever.
     pub handshake_ms: u64,
     /// Bytes of one WebSocket message.
@@ -197,6 +199,7 @@ impl Incoming {
         };
         let peer = Rc::new(Peer {
             acceptor: acceptor.name.clone(),
+            domain: acceptor.domain.clone(),
             address: remote,
             handshake_ms: acceptor.handshake_ms,
             terms: acceptor.terms.clone(),

@@ -1,13 +1,19 @@
 //! Asks the security manager, outside the engine.
 
 use futures_util::FutureExt;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 use super::reactor::Reactor;
-use crate::engine::{Authentication, guard};
+use crate::core::message::Guarantee;
+use crate::engine::{Admission, Authentication, guard};
 use crate::protocol::Denial;
-use crate::security::{Authenticated, AuthenticationRequest, CertifiedName, Denied, Secret};
+use crate::security::{CertifiedName, ConnectionRequest, Denied, Principal, Secret, SecurityManager, WillRequest};
 
 /// Authentications under way at a time; more are told that the broker is busy.
 pub(super) const AUTHENTICATIONS_MAX: u64 = 1024;
@@ -15,10 +21,14 @@ pub(super) const AUTHENTICATIONS_MAX: u64 = 1024;
 /// How long a security manager may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Characters of a user name in the log.
+/// Characters of a name in the log.
 const SHOWN_MAX: usize = 64;
 
-type Answer = Result<(String, Vec<String>, Option<String>), Denial>;
+/// Bytes of a client id, as protocols can carry it.
+const CLIENT_ID_MAX: usize = 65_535;
+
+/// The principal, and the request as the manager left it.
+type Verdict = (Result<Principal, Denied>, ConnectionRequest);
 
 /// Begins to authenticate; the engine gets the answer.
 pub fn begin(reactor: &Rc<Reactor>, authentication: Authentication) {
@@ -26,41 +36,69 @@ pub fn begin(reactor: &Rc<Reactor>, authentication: Authentication) {
         reactor.authenticating.refuse();
         return answer(reactor, &authentication, Err(Denial::Busy));
     }
-    let request = match request(&authentication) {
+    let mut request = match request(&authentication) {
         Ok(request) => request,
-        Err(denied) => return answer(reactor, &authentication, translate(Err(denied), &authentication)),
-    };
-    if request.password.is_none() {
-        // Nothing is hashed: mostly answered at once.
-        let security = reactor.security.clone();
-        if let Some(result) = security.authenticate(&request).now_or_never() {
-            return answer(reactor, &authentication, translate(result, &authentication));
+        Err(denied) => {
+            let refused = (Err(denied), ConnectionRequest::default());
+            return answer(reactor, &authentication, translate(refused, &authentication));
         }
+    };
+    let security = reactor.security.clone();
+    if security.answers_at_once(&request) {
+        let result = guard::contain(|| security.authenticate(&mut request).now_or_never());
+        let result = result.flatten().unwrap_or(Err(Denied::Unavailable));
+        return answer(reactor, &authentication, translate((result, request), &authentication));
     }
+    let verdict = in_pool(reactor, security, request);
     reactor.authenticating.add(1);
     let reactor = reactor.clone();
     tokio::task::spawn_local(async move {
-        let security = reactor.security.clone();
-        let runtime = tokio::runtime::Handle::current();
-        let work = move || guard::contain(|| runtime.block_on(security.authenticate(&request)));
-        let result = tokio::time::timeout(PATIENCE, tokio::task::spawn_blocking(work)).await;
-        let result = result.ok().and_then(Result::ok).flatten().unwrap_or(Err(Denied::Unavailable));
+        let verdict = tokio::time::timeout(PATIENCE, verdict).await.ok().and_then(Result::ok).flatten();
         reactor.authenticating.give(1);
-        answer(&reactor, &authentication, translate(result, &authentication));
+        let verdict = verdict.unwrap_or_else(|| (Err(Denied::Unavailable), ConnectionRequest::default()));
+        answer(&reactor, &authentication, translate(verdict, &authentication));
     });
 }
 
-fn request(authentication: &Authentication) -> Result<AuthenticationRequest, Denied> {
+/// Has the question answered by a thread of the pool; nothing comes if the manager panics.
+fn in_pool(
+    reactor: &Reactor,
+    security: Arc<dyn SecurityManager>,
+    mut request: ConnectionRequest,
+) -> oneshot::Receiver<Option<Verdict>> {
+    let (sender, receiver) = oneshot::channel();
+    reactor.authenticators.run(async move {
+        let asked = contained(tokio::time::timeout(PATIENCE, security.authenticate(&mut request))).await;
+        let verdict = asked.map(|result| result.unwrap_or(Err(Denied::Unavailable)));
+        // Whoever asked may be gone.
+        let _ = sender.send(verdict.map(|result| (result, request)));
+    });
+    receiver
+}
+
+/// Nothing if the future panics.
+async fn contained<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match guard::contain(|| future.as_mut().poll(cx)) {
+        Some(Poll::Ready(result)) => Poll::Ready(Some(result)),
+        Some(Poll::Pending) => Poll::Pending,
+        None => Poll::Ready(None),
+    })
+    .await
+}
+
+fn request(authentication: &Authentication) -> Result<ConnectionRequest, Denied> {
     let (asked, peer) = (&authentication.request, &authentication.peer);
     let client_id = match &peer.client_id {
         CertifiedName::Free => &asked.client_id,
         CertifiedName::Is(name) => name,
         CertifiedName::Missing => return Err(Denied::InvalidClientId),
     };
-    let mut request = AuthenticationRequest::new(asked.protocol, client_id);
+    let mut request = ConnectionRequest::new(asked.protocol, client_id);
     request.username.clone_from(&asked.username);
     request.password = asked.password.clone().map(Secret::new);
     request.acceptor = peer.acceptor.to_string();
+    request.domain = peer.domain.as_deref().map(str::to_owned);
     request.remote_address.clone_from(&peer.address);
     request.certificate.clone_from(&peer.certificate);
     match &peer.user {
@@ -71,35 +109,47 @@ fn request(authentication: &Authentication) -> Result<AuthenticationRequest, Den
         }
         CertifiedName::Missing => return Err(Denied::NotAuthorized),
     }
+    request.will = asked.will.as_ref().map(|will| {
+        let qos = match will.guarantee {
+            Guarantee::AtMostOnce => 0,
+            Guarantee::AtLeastOnce => 1,
+            Guarantee::ExactlyOnce => 2,
+        };
+        WillRequest::new(&*will.address, qos, will.retain)
+    });
     Ok(request)
 }
 
-fn translate(result: Result<Authenticated, Denied>, authentication: &Authentication) -> Answer {
-    match result {
-        Ok(authenticated) => {
-            let principal = authenticated.principal;
-            let certified = match &authentication.peer.client_id {
-                CertifiedName::Is(name) => Some(name.clone()),
-                CertifiedName::Free | CertifiedName::Missing => None,
-            };
-            Ok((principal.user, principal.roles, authenticated.client_id.or(certified)))
+fn translate((result, request): Verdict, authentication: &Authentication) -> Result<Admission, Denial> {
+    let asked = &authentication.request;
+    let result = result.and_then(|principal| {
+        let client_id = (request.client_id != asked.client_id).then_some(request.client_id);
+        let is_usable = |id: &str| !id.is_empty() && id.len() <= CLIENT_ID_MAX && !id.contains('\0');
+        if client_id.as_deref().is_none_or(is_usable) {
+            Ok(Admission { principal, client_id })
+        } else {
+            Err(Denied::InvalidClientId)
         }
-        Err(denied) => {
-            let user = authentication.request.username.as_deref().unwrap_or_default();
-            let user: String = user.chars().take(SHOWN_MAX).collect();
-            let remote = &authentication.peer.address;
-            tracing::warn!("AMQ229031: Unable to validate user from {remote}. Username: {user}");
-            Err(match denied {
-                Denied::BadCredentials => Denial::BadCredentials,
-                Denied::NotAuthorized => Denial::NotAuthorized,
-                Denied::InvalidClientId => Denial::InvalidClientId,
-                _ => Denial::Unavailable,
-            })
+    });
+    result.map_err(|denied| {
+        let shown = |text: &str| text.chars().take(SHOWN_MAX).collect::<String>().escape_debug().to_string();
+        let user = shown(asked.username.as_deref().unwrap_or_default());
+        let (remote, client_id) = (&authentication.peer.address, shown(&asked.client_id));
+        tracing::warn!(
+            "AMQ229031: Unable to validate user from {remote}. Username: {user}; client id: {client_id}; {denied}"
+        );
+        match denied {
+            Denied::BadCredentials => Denial::BadCredentials,
+            Denied::NotAuthorized => Denial::NotAuthorized,
+            Denied::InvalidClientId => Denial::InvalidClientId,
+            Denied::Banned => Denial::Banned,
+            Denied::Busy => Denial::Busy,
+            Denied::Unavailable => Denial::Unavailable,
         }
-    }
+    })
 }
 
-fn answer(reactor: &Rc<Reactor>, authentication: &Authentication, answer: Answer) {
+fn answer(reactor: &Rc<Reactor>, authentication: &Authentication, answer: Result<Admission, Denial>) {
     let key = authentication.connection;
     reactor.engine.borrow_mut().authenticated(reactor.now(), key, authentication.number, answer);
     reactor.resume(key);

@@ -3,6 +3,7 @@
 
 mod acceptor;
 mod authentication;
+mod authenticators;
 mod clock;
 mod connection;
 mod control;
@@ -14,6 +15,7 @@ mod transport;
 mod websocket;
 
 pub use acceptor::{Acceptor, Listener, Tls, Total};
+pub use authenticators::Authenticators;
 pub use clock::Clock;
 pub use gate::GateOptions;
 pub use reactor::{Reactor, Stopped};

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, Sleep};
 
 use super::transport::WriteHalf;
-use super::{Clock, authentication};
+use super::{Authenticators, Clock, authentication};
 use crate::core::id::{Ticket, Time};
 use crate::core::limit::Limit;
 use crate::engine::{ConnectionKey, Engine, LimitReport, Peer};
@@ -53,6 +53,7 @@ pub struct Reactor {
     links: RefCell<Vec<Option<Rc<Link>>>>,
     pub(super) buffer: RefCell<Box<[u8]>>,
     pub(super) security: Arc<dyn SecurityManager>,
+    pub(super) authenticators: Authenticators,
     pub(super) authenticating: Rc<Limit>,
     /// Since when the journal writes a batch, and whether it was said that this takes long.
     writing: Cell<Option<(Time, bool)>>,
@@ -147,6 +148,7 @@ impl Reactor {
         engine: Engine,
         journal: Option<Box<dyn Journal>>,
         security: Arc<dyn SecurityManager>,
+        authenticators: Authenticators,
         clock: Clock,
     ) -> Rc<Self> {
         Rc::new(Self {
@@ -155,6 +157,7 @@ impl Reactor {
             links: RefCell::default(),
             buffer: RefCell::new(vec![0; READ_MAX].into()),
             security,
+            authenticators,
             authenticating: Rc::new(Limit::new("authentications at a time", authentication::AUTHENTICATIONS_MAX)),
             writing: Cell::new(None),
             unadmitted: Rc::new(Limit::new("bytes held before anyone is let in", UNADMITTED_MAX)),

@@ -5,6 +5,7 @@ pub mod detect;
 pub mod mqtt;
 pub mod output;
 
+use std::fmt;
 use std::rc::Rc;
 
 use crate::core::binding::Grant;
@@ -107,12 +108,31 @@ pub enum Request<'a> {
 }
 
 /// Who a client says it is.
-#[derive(Debug)]
 pub struct Authenticate {
     pub client_id: String,
     pub username: Option<String>,
     pub password: Option<Vec<u8>>,
     pub protocol: &'static str,
+    pub will: Option<WillNotice>,
+}
+
+/// What a will is, without what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WillNotice {
+    pub address: Box<str>,
+    pub guarantee: Guarantee,
+    pub retain: bool,
+}
+
+impl fmt::Debug for Authenticate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { client_id, username, protocol, .. } = self;
+        f.debug_struct("Authenticate")
+            .field("client_id", client_id)
+            .field("username", username)
+            .field("protocol", protocol)
+            .finish_non_exhaustive()
+    }
 }
 
 /// An authenticated client's wish for its state.
@@ -193,6 +213,7 @@ pub enum Denial {
     BadCredentials,
     NotAuthorized,
     InvalidClientId,
+    Banned,
     /// Another connection has the client id and keeps it.
     InUse,
     Unavailable,

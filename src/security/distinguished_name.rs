@@ -92,7 +92,7 @@ fn hexadecimal(attribute: &AttributeTypeAndValue<'_>) -> String {
         head.push(0x80 | used.len() as u8);
         head.extend_from_slice(used);
     }
-    head.iter().chain(value.data).fold(String::from("#"), |out, byte| out + &format!("{byte:02x}"))
+    head.iter().chain(value.data).fold(String::from("#"), |out, byte| out + format!("{byte:02x}").as_str())
 }
 
 fn escaped(text: &str) -> String {

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 
-use super::{Authenticated, AuthenticationRequest, Denied, LoginModule, Principal};
+use super::{ConnectionRequest, Denied, Login, LoginModule};
 
 /// The options of Artemis's `GuestLoginModule`.
 #[derive(Clone, Debug)]
@@ -34,32 +34,40 @@ impl GuestLogin {
 
 #[async_trait]
 impl LoginModule for GuestLogin {
-    async fn login(&self, request: &AuthenticationRequest) -> Result<Option<Authenticated>, Denied> {
+    async fn login(&self, request: &ConnectionRequest) -> Result<Option<Login>, Denied> {
         if self.options.credentials_invalidate && request.password.is_some() {
             return Ok(None);
         }
-        let principal = Principal::new(self.options.user.as_str(), vec![self.options.role.clone()]);
-        Ok(Some(Authenticated::new(principal)))
+        Ok(Some(Login::new(self.options.user.as_str(), vec![self.options.role.clone()])))
+    }
+
+    fn answers_at_once(&self, _: &ConnectionRequest) -> bool {
+        true
+    }
+
+    fn roles(&self, user: &str) -> Option<Vec<String>> {
+        (user == self.options.user).then(|| vec![self.options.role.clone()])
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::authentication::now;
+    use super::super::manager::now;
     use super::*;
 
     #[test]
     fn everyone_is_the_guest() {
         let login = GuestLogin::new(GuestOptions::default());
-        let request = AuthenticationRequest::new("MQTT", "c").with_credentials("ann", "wrong");
+        let request = ConnectionRequest::new("MQTT", "c").with_credentials("ann", "wrong");
         let answer = now(login.login(&request)).unwrap().unwrap();
-        assert_eq!(answer.principal, Principal::new("guest", vec!["guests".to_owned()]));
+        assert_eq!(answer, Login::new("guest", vec!["guests".to_owned()]));
+        assert_eq!((login.roles("guest"), login.roles("ann")), (Some(answer.roles), None));
     }
 
     #[test]
     fn a_password_can_rule_the_guest_out() {
         let login = GuestLogin::new(GuestOptions { credentials_invalidate: true, ..GuestOptions::default() });
-        let request = AuthenticationRequest::new("MQTT", "c");
+        let request = ConnectionRequest::new("MQTT", "c");
         assert!(now(login.login(&request)).unwrap().is_some());
         assert_eq!(now(login.login(&request.with_credentials("ann", ""))), Ok(None));
     }

@@ -1,18 +1,9 @@
 use std::str::FromStr;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Authenticated, AuthenticationRequest, Denied, SecurityManager};
-
-/// One way to log in.
-#[async_trait]
-pub trait LoginModule: Send + Sync {
-    /// Names the principal, or none when the module has nothing to say about this client.
-    ///
-    /// # Errors
-    /// Why this module refuses; what that means for the client is decided by the module's [`Flag`].
-    async fn login(&self, request: &AuthenticationRequest) -> Result<Option<Authenticated>, Denied>;
-}
+use super::{ConnectionRequest, Denied, Login, LoginModule, Principal, Scope, SecurityManager, Voucher};
 
 /// What a module's answer means for the whole login, as in JAAS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,27 +43,72 @@ impl FromStr for Flag {
 /// With a sufficient properties module before a sufficient guest module, a wrong password logs in as guest.
 #[derive(Default)]
 pub struct LoginChain {
-    modules: Vec<(Flag, Box<dyn LoginModule>)>,
+    modules: Vec<Link>,
+}
+
+struct Link {
+    /// Names it among all modules of the broker.
+    name: Arc<str>,
+    flag: Flag,
+    module: Arc<dyn LoginModule>,
 }
 
 impl LoginChain {
-    /// A chain of these modules, in this order.
-    pub fn new(modules: Vec<(Flag, Box<dyn LoginModule>)>) -> Self {
-        Self { modules }
+    /// A chain of these modules, in this order; `domain` is the name it has.
+    pub fn new(domain: &str, modules: Vec<(Flag, Arc<dyn LoginModule>)>) -> Self {
+        let link = |(number, (flag, module))| Link { name: format!("{domain}/{number}").into(), flag, module };
+        Self { modules: modules.into_iter().enumerate().map(link).collect() }
+    }
+
+    /// Whether the voucher is of a module of this chain.
+    pub(super) fn has(&self, voucher: &Voucher) -> bool {
+        self.modules.iter().any(|link| link.name == voucher.module)
+    }
+
+    /// The roles that come of a voucher now; none if its module would not vouch any more.
+    fn roles(&self, voucher: &Voucher) -> Option<Vec<String>> {
+        self.modules.iter().find(|link| link.name == voucher.module)?.module.roles(&voucher.user)
     }
 }
 
 #[async_trait]
 impl SecurityManager for LoginChain {
-    async fn authenticate(&self, request: &AuthenticationRequest) -> Result<Authenticated, Denied> {
+    async fn authenticate(&self, request: &mut ConnectionRequest) -> Result<Principal, Denied> {
         let mut verdict = Verdict::default();
-        for (flag, module) in &self.modules {
-            let answer = module.login(request).await;
-            if verdict.add(*flag, answer) == Next::Stop {
+        for link in &self.modules {
+            let answer = link.module.login(request).await;
+            if verdict.add(link, answer) == Next::Stop {
                 break;
             }
         }
-        verdict.result()
+        let accepted = verdict.result()?;
+        let first = accepted.first().map(|(_, login)| login.user.clone()).unwrap_or_default();
+        let vouchers = accepted.iter().map(|(module, login)| Voucher::new(module, &login.user)).collect();
+        let roles = accepted.into_iter().flat_map(|(_, login)| login.roles);
+        Ok(request.admit(first).with_roles(roles).vouched_by(vouchers))
+    }
+
+    fn answers_at_once(&self, request: &ConnectionRequest) -> bool {
+        self.modules.iter().all(|link| link.module.answers_at_once(request))
+    }
+
+    fn refresh(&self, principal: &Principal) -> Option<Principal> {
+        let [first, others @ ..] = principal.vouchers() else { return Some(principal.clone()) };
+        let roles = self.roles(first)?.into_iter();
+        if principal.has_own_roles() {
+            return Some(principal.clone());
+        }
+        let roles = roles.chain(others.iter().filter_map(|voucher| self.roles(voucher)).flatten());
+        let vouchers = principal.vouchers().to_vec();
+        Some(principal.clone().without_roles().with_roles(roles).vouched_by(vouchers))
+    }
+
+    fn epoch(&self) -> u64 {
+        self.modules.iter().map(|link| link.module.epoch()).sum()
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Roles
     }
 }
 
@@ -85,67 +121,59 @@ enum Next {
 /// The answers so far.
 #[derive(Default)]
 struct Verdict {
-    accepted: Option<Authenticated>,
+    accepted: Vec<(Arc<str>, Login)>,
     refused: Option<Denied>,
     failed: Option<Denied>,
 }
 
 impl Verdict {
-    fn add(&mut self, flag: Flag, answer: Result<Option<Authenticated>, Denied>) -> Next {
+    fn add(&mut self, link: &Link, answer: Result<Option<Login>, Denied>) -> Next {
         match answer {
             Ok(None) => Next::Ask,
-            Ok(Some(login)) => self.accept(flag, login),
-            Err(denied) => self.refuse(flag, denied),
+            Ok(Some(login)) => {
+                self.accepted.push((link.name.clone(), login));
+                if link.flag == Flag::Sufficient && self.refused.is_none() { Next::Stop } else { Next::Ask }
+            }
+            Err(denied) => self.refuse(link.flag, denied),
         }
-    }
-
-    fn accept(&mut self, flag: Flag, login: Authenticated) -> Next {
-        match &mut self.accepted {
-            None => self.accepted = Some(login),
-            Some(first) => merge(first, login),
-        }
-        if flag == Flag::Sufficient && self.refused.is_none() { Next::Stop } else { Next::Ask }
     }
 
     fn refuse(&mut self, flag: Flag, denied: Denied) -> Next {
-        let decisive = matches!(flag, Flag::Required | Flag::Requisite) || denied == Denied::InvalidClientId;
-        let reason = if decisive { &mut self.refused } else { &mut self.failed };
+        // A refused client id or a ban is no failed login that a guest module could make good.
+        let is_final = matches!(denied, Denied::InvalidClientId | Denied::Banned);
+        let is_decisive = is_final || matches!(flag, Flag::Required | Flag::Requisite);
+        let reason = if is_decisive { &mut self.refused } else { &mut self.failed };
         reason.get_or_insert(denied);
-        // A refused client id is no failed login that a guest module could make good.
-        if flag == Flag::Requisite || denied == Denied::InvalidClientId { Next::Stop } else { Next::Ask }
+        if flag == Flag::Requisite || is_final { Next::Stop } else { Next::Ask }
     }
 
-    fn result(self) -> Result<Authenticated, Denied> {
+    /// One login at least.
+    fn result(self) -> Result<Vec<(Arc<str>, Login)>, Denied> {
         match self.refused {
             Some(denied) => Err(denied),
-            None => self.accepted.ok_or(self.failed.unwrap_or(Denied::BadCredentials)),
+            None if self.accepted.is_empty() => Err(self.failed.unwrap_or(Denied::BadCredentials)),
+            None => Ok(self.accepted),
         }
     }
-}
-
-/// Adds the roles of `next`; user and client id stay those of the first module that gave one.
-fn merge(first: &mut Authenticated, next: Authenticated) {
-    for role in next.principal.roles {
-        if !first.principal.roles.contains(&role) {
-            first.principal.roles.push(role);
-        }
-    }
-    first.client_id = first.client_id.take().or(next.client_id);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::authentication::now;
-    use super::super::{GuestLogin, GuestOptions, Principal, PropertiesLogin, PropertiesOptions};
+    use super::super::manager::now;
+    use super::super::{GuestLogin, GuestOptions, PropertiesLogin, PropertiesOptions};
     use super::*;
 
     struct Fixed(Result<Option<&'static str>, Denied>);
 
     #[async_trait]
     impl LoginModule for Fixed {
-        async fn login(&self, _: &AuthenticationRequest) -> Result<Option<Authenticated>, Denied> {
+        async fn login(&self, _: &ConnectionRequest) -> Result<Option<Login>, Denied> {
             let roles = |user: &str| vec!["all".to_owned(), format!("role-{user}")];
-            self.0.map(|user| user.map(|user| Authenticated::new(Principal::new(user, roles(user)))))
+            self.0.map(|user| user.map(|user| Login::new(user, roles(user))))
+        }
+
+        fn roles(&self, _: &str) -> Option<Vec<String>> {
+            None
         }
     }
 
@@ -155,14 +183,15 @@ mod tests {
     const WRONG: Fixed = Fixed(Err(Denied::BadCredentials));
     const DOWN: Fixed = Fixed(Err(Denied::Unavailable));
     const BAD_ID: Fixed = Fixed(Err(Denied::InvalidClientId));
+    const BANNED: Fixed = Fixed(Err(Denied::Banned));
 
     /// User and number of roles of the login.
     fn check<const N: usize>(modules: [(&str, Fixed); N], expected: Result<(&str, usize), Denied>) {
-        let boxed = |(flag, module): (&str, Fixed)| (flag.parse().unwrap(), Box::new(module) as Box<dyn LoginModule>);
+        let boxed = |(flag, module): (&str, Fixed)| (flag.parse().unwrap(), Arc::new(module) as Arc<dyn LoginModule>);
         let words = modules.each_ref().map(|(flag, module)| (flag.to_string(), module.0));
-        let chain = LoginChain::new(modules.into_iter().map(boxed).collect());
-        let result = now(chain.authenticate(&AuthenticationRequest::new("MQTT", "c")));
-        let found = result.map(|login| (login.principal.user, login.principal.roles.len()));
+        let chain = LoginChain::new("activemq", modules.into_iter().map(boxed).collect());
+        let result = now(chain.authenticate(&mut ConnectionRequest::new("MQTT", "c")));
+        let found = result.map(|principal| (principal.user().to_owned(), principal.roles().len()));
         assert_eq!(found, expected.map(|(user, roles)| (user.to_owned(), roles)), "{words:?}");
     }
 
@@ -202,6 +231,7 @@ mod tests {
     fn a_refused_client_id_is_final() {
         check([("sufficient", BAD_ID), ("sufficient", A)], Err(Denied::InvalidClientId));
         check([("optional", A), ("optional", BAD_ID)], Err(Denied::InvalidClientId));
+        check([("optional", BANNED), ("sufficient", A)], Err(Denied::Banned));
     }
 
     #[test]
@@ -214,16 +244,27 @@ mod tests {
     }
 
     #[test]
-    fn the_first_client_id_given_is_kept() {
-        let login = |user: &str, id: Option<&str>| {
-            let login = Authenticated::new(Principal::new(user, Vec::new()));
-            id.into_iter().fold(login, Authenticated::with_client_id)
+    fn roles_are_those_of_the_modules_that_let_it_in() {
+        let pairs = |key: &str, value: &str| vec![(key.to_owned(), value.to_owned())];
+        let options = PropertiesOptions { users: pairs("guest", "secret"), roles: pairs("amq", "guest") };
+        let users = Arc::new(PropertiesLogin::new(options).unwrap());
+        let guest = Arc::new(GuestLogin::new(GuestOptions::default()));
+        let chain =
+            LoginChain::new("activemq", vec![(Flag::Sufficient, users.clone()), (Flag::Sufficient, guest.clone())]);
+        let login = |password: &str| {
+            let mut request = ConnectionRequest::new("MQTT", "c").with_credentials("guest", password);
+            now(chain.authenticate(&mut request)).unwrap()
         };
-        let mut verdict = Verdict::default();
-        for (user, id) in [("a", None), ("b", Some("b1")), ("c", Some("c1"))] {
-            verdict.add(Flag::Required, Ok(Some(login(user, id))));
-        }
-        assert_eq!(verdict.result(), Ok(login("a", Some("b1"))));
+        let (user, guest) = (login("secret"), login("wrong"));
+        assert_eq!((user.roles(), guest.roles()), (&["amq".to_owned()][..], &["guests".to_owned()][..]));
+        assert_eq!((chain.refresh(&user), chain.refresh(&guest)), (Some(user.clone()), Some(guest.clone())));
+        let epoch = chain.epoch();
+        users.replace(PropertiesOptions { users: pairs("guest", "other"), roles: pairs("few", "guest") }).unwrap();
+        assert!(chain.epoch() > epoch);
+        assert_eq!(chain.refresh(&user).unwrap().roles(), ["few"]);
+        assert_eq!(chain.refresh(&guest), Some(guest));
+        users.replace(PropertiesOptions { users: pairs("ann", "x"), roles: Vec::new() }).unwrap();
+        assert_eq!(chain.refresh(&user), None);
     }
 
     #[test]
@@ -232,10 +273,10 @@ mod tests {
         let properties = PropertiesLogin::new(PropertiesOptions { users, roles: Vec::new() }).unwrap();
         let guest = GuestLogin::new(GuestOptions::default());
         let chain =
-            LoginChain::new(vec![(Flag::Sufficient, Box::new(properties)), (Flag::Sufficient, Box::new(guest))]);
+            LoginChain::new("d", vec![(Flag::Sufficient, Arc::new(properties)), (Flag::Sufficient, Arc::new(guest))]);
         for (password, user) in [("secret", "ann"), ("wrong", "guest")] {
-            let request = AuthenticationRequest::new("MQTT", "c").with_credentials("ann", password);
-            assert_eq!(now(chain.authenticate(&request)).unwrap().principal.user, user);
+            let mut request = ConnectionRequest::new("MQTT", "c").with_credentials("ann", password);
+            assert_eq!(now(chain.authenticate(&mut request)).unwrap().user(), user);
         }
     }
 }

@@ -1,22 +1,40 @@
-//! Who a client is and what it may do: authentication, login modules, roles and permissions.
+//! Who a client is and what it may do: the security manager, login modules, roles and permissions.
 
-mod authentication;
+mod authorization;
+mod certificate_login;
 mod client_certificate;
+mod client_limits;
+mod connection_request;
 mod distinguished_name;
 mod guest_login;
 mod login_chain;
+mod login_domains;
+mod login_module;
+mod manager;
 mod open;
 mod password;
 mod permission;
+mod principal;
 mod properties_login;
-mod roles;
+mod script;
+mod secret;
+mod verified;
 
-pub use self::authentication::{Authenticated, AuthenticationRequest, Denied, Principal, Secret, SecurityManager};
+pub use self::authorization::{Authorization, Authorizer};
+pub use self::certificate_login::{CertificateError, CertificateLogin, CertificateOptions, ExternalCertificateLogin};
 pub use self::client_certificate::{AlternativeName, CertifiedName, ClientCertificate, MalformedCertificate, NameKind};
+pub use self::client_limits::ClientLimits;
+pub use self::connection_request::{ConnectionRequest, WillRequest};
 pub use self::guest_login::{GuestLogin, GuestOptions};
-pub use self::login_chain::{Flag, LoginChain, LoginModule, UnknownFlag};
+pub use self::login_chain::{Flag, LoginChain, UnknownFlag};
+pub use self::login_domains::LoginDomains;
+pub use self::login_module::{Login, LoginModule};
+pub use self::manager::{Access, Decision, Denied, Scope, SecurityManager};
 pub use self::open::OpenSecurity;
-pub use self::password::{HashedPassword, MalformedPassword};
+pub use self::password::{Argon2Password, HashedPassword, MalformedPassword, StoredPassword};
 pub use self::permission::{Permission, SecuritySetting};
+pub(crate) use self::principal::Voucher;
+pub use self::principal::{Principal, Rule};
 pub use self::properties_login::{PropertiesError, PropertiesLogin, PropertiesOptions};
-pub use self::roles::{RoleSet, RoleTable};
+pub use self::script::{ScriptError, ScriptedSecurity};
+pub use self::secret::Secret;

@@ -1,188 +1,139 @@
-use std::fmt::{self, Write};
-use std::num::NonZeroU32;
+//! Passwords as they are kept: plain, or hashed as Artemis does it or as it is done today.
 
-use aws_lc_rs::error::Unspecified;
-use aws_lc_rs::{constant_time, pbkdf2, rand};
+mod argon2id;
+mod pbkdf2;
 
-const ITERATIONS: u32 = 1024;
-const ITERATIONS_MAX: u32 = 10_000_000;
-const SALT_BYTES: usize = 32;
-const HASH_BYTES: usize = 64;
-const HASH_BYTES_MIN: usize = 16;
-const HASH_BYTES_MAX: usize = 1024;
+use std::fmt;
 
-/// A password as PBKDF2WithHmacSHA1 of it: `ENC(iterations:salt:hash)` in hexadecimal, as Artemis writes it.
+pub use argon2id::Argon2Password;
+pub use pbkdf2::HashedPassword;
+
+/// A password of which only a hash is known.
 #[derive(Clone, PartialEq, Eq)]
-pub struct HashedPassword {
-    iterations: u32,
-    salt: Vec<u8>,
-    hash: Vec<u8>,
+pub enum StoredPassword {
+    /// `ENC(iterations:salt:hash)`, as Artemis writes it.
+    Pbkdf2(HashedPassword),
+    /// `$argon2id$…`
+    Argon2(Argon2Password),
 }
 
-/// An `ENC(...)` that is not `ENC(iterations:salt:hash)` with usable parts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a password in ENC(...) must be iterations:salt:hash, with 1 to 10000000 iterations and 16 to 1024 hash bytes")]
-pub struct MalformedPassword;
+/// A hash that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MalformedPassword {
+    /// An `ENC(...)` without usable parts.
+    #[error(
+        "a password in ENC(...) must be iterations:salt:hash, with 1 to 10000000 iterations and 16 to 1024 hash bytes"
+    )]
+    Pbkdf2,
+    /// An `$argon2…` that is not what argon2 writes, or that would cost too much.
+    #[error(
+        "a password that begins with $argon2 must be $argon2id$v=19$m=...,t=...,p=...$salt$hash, with m up to 1048576"
+    )]
+    Argon2,
+}
 
-impl HashedPassword {
-    /// Hashes `password` as Artemis does: 1024 iterations, a random salt of 32 bytes, a hash of 64 bytes.
+impl StoredPassword {
+    /// Hashes `password` with argon2id, a random salt and the parameters that OWASP recommends.
     ///
     /// # Errors
     /// The operating system has no randomness.
-    pub fn new(password: &[u8]) -> Result<Self, Unspecified> {
-        let mut salt = [0; SALT_BYTES];
-        rand::fill(&mut salt)?;
-        Ok(Self::with(password, &salt, ITERATIONS))
+    pub fn new(password: &[u8]) -> Result<Self, aws_lc_rs::error::Unspecified> {
+        Argon2Password::new(password).map(Self::Argon2)
     }
 
-    /// Hashes `password` with a given salt; `iterations` is at least 1.
-    pub fn with(password: &[u8], salt: &[u8], iterations: u32) -> Self {
-        let hash = derive(password, salt, iterations, HASH_BYTES);
-        Self { iterations, salt: salt.to_vec(), hash }
-    }
-
-    /// Reads a value of a users file; none if it is not in `ENC(...)` and thus a plain password.
+    /// Reads a value of a users file; none if it is a plain password.
     ///
     /// # Errors
-    /// [`MalformedPassword`]; among others for an empty or short hash, which any password might match.
+    /// It looks like a hash and is none that can be used, such as an empty one, which any password might match.
     pub fn parse(value: &str) -> Result<Option<Self>, MalformedPassword> {
-        let Some(inner) = value.strip_prefix("ENC(").and_then(|rest| rest.strip_suffix(')')) else {
-            return Ok(None);
-        };
-        let [iterations, salt, hash] = inner.splitn(3, ':').collect::<Vec<_>>()[..] else {
-            return Err(MalformedPassword);
-        };
-        let iterations = iterations.parse().map_err(|_| MalformedPassword)?;
-        let salt = bytes_of(salt).filter(|salt| !salt.is_empty()).ok_or(MalformedPassword)?;
-        let hash = bytes_of(hash).ok_or(MalformedPassword)?;
-        let usable =
-            (1..=ITERATIONS_MAX).contains(&iterations) && (HASH_BYTES_MIN..=HASH_BYTES_MAX).contains(&hash.len());
-        if usable { Ok(Some(Self { iterations, salt, hash })) } else { Err(MalformedPassword) }
+        if value.starts_with("$argon2") {
+            return Argon2Password::parse(value).map(Self::Argon2).map(Some);
+        }
+        Ok(HashedPassword::parse(value)?.map(Self::Pbkdf2))
     }
 
     /// Whether `password` is the one that was hashed; the time taken does not depend on the answer.
     pub fn verify(&self, password: &[u8]) -> bool {
-        let derived = derive(password, &self.salt, self.iterations, self.hash.len());
-        constant_time::verify_slices_are_equal(&derived, &self.hash).is_ok()
+        match self {
+            Self::Pbkdf2(hashed) => hashed.verify(password),
+            Self::Argon2(hashed) => hashed.verify(password),
+        }
     }
 
-    /// What a verification costs.
-    pub(super) fn iterations(&self) -> u32 {
-        self.iterations
+    pub(super) fn cost(&self) -> Cost {
+        match self {
+            Self::Pbkdf2(hashed) => Cost { iterations: hashed.iterations(), ..Cost::default() },
+            Self::Argon2(hashed) => Cost { argon2: Some(hashed.cost()), ..Cost::default() },
+        }
     }
 }
 
-impl fmt::Display for HashedPassword {
+impl fmt::Display for StoredPassword {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ENC({}:{}:{})", self.iterations, hex_of(&self.salt), hex_of(&self.hash))
+        match self {
+            Self::Pbkdf2(hashed) => hashed.fmt(f),
+            Self::Argon2(hashed) => hashed.fmt(f),
+        }
     }
 }
 
-impl fmt::Debug for HashedPassword {
+impl fmt::Debug for StoredPassword {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ENC({}:***)", self.iterations)
+        match self {
+            Self::Pbkdf2(hashed) => hashed.fmt(f),
+            Self::Argon2(hashed) => fmt::Debug::fmt(hashed, f),
+        }
     }
 }
 
-/// Takes as long as verifying a 64-byte hash of `iterations`, for passwords that have no hash to verify.
-pub(super) fn spend(password: &[u8], iterations: u32) {
-    if iterations > 0 {
-        std::hint::black_box(derive(password, &[0; SALT_BYTES], iterations, HASH_BYTES));
+/// What it takes to verify passwords.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cost {
+    iterations: u32,
+    argon2: Option<argon2id::Cost>,
+}
+
+impl Cost {
+    /// The higher of both, part by part.
+    pub fn max(self, other: Self) -> Self {
+        Self { iterations: self.iterations.max(other.iterations), argon2: self.argon2.max(other.argon2) }
     }
-}
 
-fn derive(password: &[u8], salt: &[u8], iterations: u32, length: usize) -> Vec<u8> {
-    let mut hash = vec![0; length];
-    let iterations = NonZeroU32::new(iterations).unwrap_or(NonZeroU32::MIN);
-    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA1, iterations, salt, password, &mut hash);
-    hash
-}
-
-fn hex_of(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02X}");
-        text
-    })
-}
-
-fn bytes_of(hex: &str) -> Option<Vec<u8>> {
-    let digit = |digit: u8| char::from(digit).to_digit(16).map(|value| value as u8);
-    let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
-    let pairs = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?));
-    if rest.is_empty() { pairs.collect() } else { None }
+    /// Works on `password` for as long as this cost is above `spent`, so that all attempts take alike.
+    pub fn spend_beyond(self, spent: Self, password: &[u8]) {
+        pbkdf2::spend(password, self.iterations.saturating_sub(spent.iterations));
+        if let Some(cost) = self.argon2.filter(|_| spent.argon2.is_none()) {
+            argon2id::spend(password, cost);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const HASH: &str = "1A0BF79446B0981B60D2910E998B5393A784FB600ECBF5A546A8606A56AAE7034D88A8C305B66D4B500B35BD33DA71FF\
-                        9FDC3FE3520FC7934C2A2904231C91DF";
-
-    fn parse(value: &str) -> Result<Option<HashedPassword>, MalformedPassword> {
-        HashedPassword::parse(value)
-    }
-
     #[test]
-    fn derives_as_rfc_6070_says() {
-        let check = |iterations, expected: &str| {
-            assert_eq!(hex_of(&derive(b"password", b"salt", iterations, 20)).to_lowercase(), expected);
-        };
-        check(1, "0c60c80f961f0e71f3a9b524af6012062fe037a6");
-        check(2, "ea6c014dc72d6f8ccd1ed92ace1d41f0d8de8957");
-        check(4096, "4b007901b765489abead49d926f721d065a429c1");
-    }
-
-    #[test]
-    fn text_has_the_form_of_artemis() {
-        let salt: Vec<u8> = (0..32).collect();
-        let text = HashedPassword::with("s3crét".as_bytes(), &salt, 1024).to_string();
-        assert_eq!(text, format!("ENC(1024:{}:{HASH})", hex_of(&salt)));
-        let read = parse(&text.to_lowercase().replace("enc", "ENC")).unwrap().unwrap();
-        assert!(read.verify("s3crét".as_bytes()));
-        assert!(!read.verify(b"s3cret"));
-        assert!(!read.verify(b""));
-    }
-
-    #[test]
-    fn new_hashes_differ_and_verify() {
-        let [first, second] = [(); 2].map(|()| HashedPassword::new(b"a").unwrap());
-        assert_ne!(first.to_string(), second.to_string());
-        assert!(first.verify(b"a") && second.verify(b"a") && !first.verify(b"b"));
-    }
-
-    #[test]
-    fn what_is_not_enc_is_plain() {
-        for plain in ["", "secret", "ENC", "ENC(", "enc(1:00:00)", "xENC(1:00:00)"] {
-            assert_eq!(parse(plain), Ok(None), "{plain}");
+    fn both_kinds_are_read_and_told_from_plain_ones() {
+        let old = HashedPassword::with(b"secret", b"salt", 3).to_string();
+        let new = StoredPassword::new(b"secret").unwrap().to_string();
+        assert!(new.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{new}");
+        for text in [old, new] {
+            let stored = StoredPassword::parse(&text).unwrap().unwrap();
+            assert!(stored.verify(b"secret") && !stored.verify(b"Secret") && !stored.verify(b""), "{text}");
+            assert_eq!(stored.to_string(), text);
+            assert!(format!("{stored:?}").ends_with("***") || format!("{stored:?}").ends_with("***)"));
         }
+        assert_eq!(StoredPassword::parse("secret"), Ok(None));
+        assert_eq!(StoredPassword::parse("ENC(1:2)"), Err(MalformedPassword::Pbkdf2));
+        assert_eq!(StoredPassword::parse("$argon2id$"), Err(MalformedPassword::Argon2));
     }
 
     #[test]
-    fn unusable_hashes_are_refused() {
-        let salt = "00".repeat(32);
-        let short = "00".repeat(HASH_BYTES_MIN - 1);
-        for inner in [
-            String::new(),
-            "abc".to_owned(),
-            format!("1024:{salt}"),
-            format!("1024:{salt}:"),
-            format!("1024:{salt}:{short}"),
-            format!("1024::{HASH}"),
-            format!("0:{salt}:{HASH}"),
-            format!("10000001:{salt}:{HASH}"),
-            format!("-1:{salt}:{HASH}"),
-            format!("1024:{salt}:{HASH}0"),
-            format!("1024:{salt}:{HASH}:00"),
-            format!("1024:zz:{HASH}"),
-            format!("1024:é:{HASH}"),
-        ] {
-            assert_eq!(parse(&format!("ENC({inner})")), Err(MalformedPassword), "{inner}");
-        }
-    }
-
-    #[test]
-    fn debug_shows_no_hash() {
-        assert_eq!(format!("{:?}", HashedPassword::with(b"a", b"b", 7)), "ENC(7:***)");
+    fn the_higher_cost_counts() {
+        let pbkdf2 = StoredPassword::Pbkdf2(HashedPassword::with(b"a", b"b", 7)).cost();
+        let argon2 = StoredPassword::new(b"a").unwrap().cost();
+        let both = pbkdf2.max(argon2);
+        assert_eq!((both.iterations, both.argon2), (7, argon2.argon2));
+        assert_eq!(Cost::default().max(pbkdf2), pbkdf2);
     }
 }

@@ -1,5 +1,3 @@
-use super::RoleSet;
-
 /// What a role can be allowed to do on the addresses of a security-setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Permission {
@@ -73,7 +71,7 @@ impl Permission {
 /// The roles that have each permission on the addresses of one match. What is not granted is refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SecuritySetting {
-    roles: [RoleSet; Permission::ALL.len()],
+    roles: [Vec<String>; Permission::ALL.len()],
 }
 
 impl SecuritySetting {
@@ -82,46 +80,44 @@ impl SecuritySetting {
         Self::default()
     }
 
-    /// Gives `permission` to `role`, an index of a [`RoleTable`](super::RoleTable).
-    pub fn grant(&mut self, permission: Permission, role: u32) {
-        self.roles[permission as usize].insert(role);
+    /// Gives `permission` to `role`.
+    pub fn grant(&mut self, permission: Permission, role: impl Into<String>) {
+        self.roles[permission as usize].push(role.into());
     }
 
     /// Whether one of `roles` has `permission`.
-    pub fn allows(&self, roles: &RoleSet, permission: Permission) -> bool {
-        self.roles[permission as usize].intersects(roles)
+    pub fn allows(&self, roles: &[String], permission: Permission) -> bool {
+        self.roles[permission as usize].iter().any(|granted| roles.contains(granted))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::RoleTable;
     use super::*;
+
+    fn roles<const N: usize>(names: [&str; N]) -> [String; N] {
+        names.map(str::to_owned)
+    }
 
     #[test]
     fn each_permission_stands_alone() {
-        let mut table = RoleTable::new();
-        let role = table.intern("amq");
-        let roles = table.set_of(["amq"]);
         for granted in Permission::ALL {
             let mut setting = SecuritySetting::new();
-            setting.grant(granted, role);
+            setting.grant(granted, "amq");
             for asked in Permission::ALL {
-                assert_eq!(setting.allows(&roles, asked), asked == granted, "{granted:?} {asked:?}");
+                assert_eq!(setting.allows(&roles(["amq"]), asked), asked == granted, "{granted:?} {asked:?}");
             }
         }
     }
 
     #[test]
     fn nothing_is_allowed_without_a_grant_or_a_role() {
-        let mut table = RoleTable::new();
         let mut setting = SecuritySetting::new();
-        let roles = table.set_of(["amq"]);
-        assert!(!setting.allows(&roles, Permission::Send));
-        setting.grant(Permission::Send, table.intern("amq"));
-        assert!(!setting.allows(&RoleSet::default(), Permission::Send));
-        assert!(!setting.allows(&table.set_of(["other"]), Permission::Send));
-        assert!(setting.allows(&table.set_of(["other", "amq"]), Permission::Send));
+        assert!(!setting.allows(&roles(["amq"]), Permission::Send));
+        setting.grant(Permission::Send, "amq");
+        assert!(!setting.allows(&[], Permission::Send));
+        assert!(!setting.allows(&roles(["other"]), Permission::Send));
+        assert!(setting.allows(&roles(["other", "amq"]), Permission::Send));
     }
 
     #[test]

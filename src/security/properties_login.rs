@@ -1,16 +1,20 @@
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
-use super::password::{self, HashedPassword, MalformedPassword};
-use super::{Authenticated, AuthenticationRequest, Denied, LoginModule, Principal};
+use super::password::Cost;
+use super::verified::Verified;
+use super::{ConnectionRequest, Denied, HashedPassword, Login, LoginModule, MalformedPassword, StoredPassword};
 
 const PLAIN_ITERATIONS: u32 = 1;
 
 /// The entries of the users and roles files.
 #[derive(Clone, Default)]
 pub struct PropertiesOptions {
-    /// `name = password`, plain or `ENC(...)`.
+    /// `name = password`, plain, `ENC(...)` or `$argon2id$...`.
     pub users: Vec<(String, String)>,
     /// `role = user,user`; users without an account are ignored.
     pub roles: Vec<(String, String)>,
@@ -32,7 +36,7 @@ pub enum PropertiesError {
     /// A user has an empty password.
     #[error("user '{0}' has no password")]
     NoPassword(String),
-    /// A user's `ENC(...)` cannot be read.
+    /// A user's hash cannot be read.
     #[error("user '{user}': {source}")]
     Password { user: String, source: MalformedPassword },
     /// A role has no name.
@@ -45,16 +49,24 @@ pub enum PropertiesError {
 
 /// Login by user name and password, as Artemis's `PropertiesLoginModule`.
 ///
-/// Every attempt costs the iterations of the costliest stored password, whoever the user is.
+/// Every attempt costs what the costliest stored password does, whoever the user is.
 #[derive(Debug)]
 pub struct PropertiesLogin {
-    accounts: HashMap<String, Account>,
-    iterations: u32,
+    accounts: RwLock<Arc<Accounts>>,
+    epoch: AtomicU64,
+    verified: Option<Verified>,
+}
+
+#[derive(Debug)]
+struct Accounts {
+    by_user: HashMap<String, Account>,
+    /// What every attempt costs.
+    cost: Cost,
 }
 
 #[derive(Debug)]
 struct Account {
-    password: HashedPassword,
+    password: StoredPassword,
     roles: Vec<String>,
 }
 
@@ -64,31 +76,86 @@ impl PropertiesLogin {
     /// # Errors
     /// The first entry that cannot be used.
     pub fn new(options: PropertiesOptions) -> Result<Self, PropertiesError> {
-        let mut accounts = accounts(&options.users)?;
-        for (role, users) in &options.roles {
-            assign(&mut accounts, role, users)?;
+        let accounts = RwLock::new(Arc::new(Accounts::new(&options)?));
+        Ok(Self { accounts, epoch: AtomicU64::new(0), verified: None })
+    }
+
+    /// The same, with up to `most` found passwords remembered for `lifetime`, so that they are not hashed again.
+    #[must_use]
+    pub fn remembering(self, lifetime: Duration, most: usize) -> Self {
+        Self { verified: Verified::new(lifetime, most), ..self }
+    }
+
+    /// Takes over other users and roles, which hold from now on, for clients that are connected as well.
+    ///
+    /// # Errors
+    /// The first entry that cannot be used; then nothing changes.
+    pub fn replace(&self, options: PropertiesOptions) -> Result<(), PropertiesError> {
+        let accounts = Arc::new(Accounts::new(&options)?);
+        *self.accounts.write().unwrap_or_else(PoisonError::into_inner) = accounts;
+        self.epoch.fetch_add(1, Ordering::Release);
+        if let Some(verified) = &self.verified {
+            verified.clear();
         }
-        let iterations = accounts.values().map(|account| account.password.iterations()).max().unwrap_or(0);
-        Ok(Self { accounts, iterations })
+        Ok(())
+    }
+
+    fn accounts(&self) -> Arc<Accounts> {
+        self.accounts.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Accounts {
+    fn new(options: &PropertiesOptions) -> Result<Self, PropertiesError> {
+        let mut by_user = accounts(&options.users)?;
+        for (role, users) in &options.roles {
+            assign(&mut by_user, role, users)?;
+        }
+        let costs = by_user.values().map(|account| account.password.cost());
+        let cost = costs.fold(Cost::default(), Cost::max);
+        Ok(Self { by_user, cost })
     }
 
     /// The account of `user` if `password` is its password.
     fn verified(&self, user: &str, password: &[u8]) -> Option<&Account> {
-        let account = self.accounts.get(user);
-        let spent = account.map_or(0, |account| account.password.iterations());
-        password::spend(password, self.iterations - spent);
+        let account = self.by_user.get(user);
+        let spent = account.map(|account| account.password.cost()).unwrap_or_default();
+        self.cost.spend_beyond(spent, password);
         account.filter(|account| account.password.verify(password))
     }
 }
 
 #[async_trait]
 impl LoginModule for PropertiesLogin {
-    async fn login(&self, request: &AuthenticationRequest) -> Result<Option<Authenticated>, Denied> {
+    async fn login(&self, request: &ConnectionRequest) -> Result<Option<Login>, Denied> {
+        if let Some(user) = &request.certified_user {
+            let roles = self.roles(user).ok_or(Denied::BadCredentials)?;
+            return Ok(Some(Login::new(user.as_str(), roles)));
+        }
         let (Some(user), Some(password)) = (&request.username, &request.password) else {
             return Err(Denied::BadCredentials);
         };
-        let account = self.verified(user, password.expose()).ok_or(Denied::BadCredentials)?;
-        Ok(Some(Authenticated::new(Principal::new(user.as_str(), account.roles.clone()))))
+        let (epoch, accounts, now) = (self.epoch(), self.accounts(), Instant::now());
+        let remembered = self.verified.as_ref().is_some_and(|verified| verified.has(user, password.expose(), now));
+        let account = if remembered { accounts.by_user.get(user) } else { accounts.verified(user, password.expose()) };
+        let account = account.ok_or(Denied::BadCredentials)?;
+        // What was verified by an earlier file is not remembered.
+        if let Some(verified) = self.verified.as_ref().filter(|_| !remembered && epoch == self.epoch()) {
+            verified.remember(user, password.expose(), now);
+        }
+        Ok(Some(Login::new(user.as_str(), account.roles.clone())))
+    }
+
+    fn answers_at_once(&self, request: &ConnectionRequest) -> bool {
+        request.certified_user.is_some() || request.username.is_none() || request.password.is_none()
+    }
+
+    fn roles(&self, user: &str) -> Option<Vec<String>> {
+        self.accounts().by_user.get(user).map(|account| account.roles.clone())
+    }
+
+    fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
     }
 }
 
@@ -108,7 +175,7 @@ fn accounts(users: &[(String, String)]) -> Result<HashMap<String, Account>, Prop
     Ok(accounts)
 }
 
-fn stored_password(user: &str, value: &str, salt: &[u8]) -> Result<HashedPassword, PropertiesError> {
+fn stored_password(user: &str, value: &str, salt: &[u8]) -> Result<StoredPassword, PropertiesError> {
     if user.is_empty() {
         return Err(PropertiesError::NoName);
     }
@@ -116,8 +183,9 @@ fn stored_password(user: &str, value: &str, salt: &[u8]) -> Result<HashedPasswor
         return Err(PropertiesError::NoPassword(user.to_owned()));
     }
     let parsed =
-        HashedPassword::parse(value).map_err(|source| PropertiesError::Password { user: user.to_owned(), source })?;
-    Ok(parsed.unwrap_or_else(|| HashedPassword::with(value.as_bytes(), salt, PLAIN_ITERATIONS)))
+        StoredPassword::parse(value).map_err(|source| PropertiesError::Password { user: user.to_owned(), source })?;
+    let hashed = || StoredPassword::Pbkdf2(HashedPassword::with(value.as_bytes(), salt, PLAIN_ITERATIONS));
+    Ok(parsed.unwrap_or_else(hashed))
 }
 
 fn assign(accounts: &mut HashMap<String, Account>, role: &str, users: &str) -> Result<(), PropertiesError> {
@@ -136,7 +204,7 @@ fn assign(accounts: &mut HashMap<String, Account>, role: &str, users: &str) -> R
 
 #[cfg(test)]
 mod tests {
-    use super::super::authentication::now;
+    use super::super::manager::now;
     use super::*;
 
     fn pairs(entries: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -147,9 +215,9 @@ mod tests {
         PropertiesLogin::new(PropertiesOptions { users: pairs(users), roles: pairs(roles) })
     }
 
-    fn login(module: &PropertiesLogin, user: &str, password: &str) -> Result<Principal, Denied> {
-        let request = AuthenticationRequest::new("MQTT", "c").with_credentials(user, password);
-        now(module.login(&request)).map(|login| login.unwrap().principal)
+    fn login(module: &PropertiesLogin, user: &str, password: &str) -> Result<Login, Denied> {
+        let request = ConnectionRequest::new("MQTT", "c").with_credentials(user, password);
+        now(module.login(&request)).map(|login| login.unwrap())
     }
 
     #[test]
@@ -157,10 +225,10 @@ mod tests {
         let hashed = HashedPassword::with(b"secret", b"salt", 3).to_string();
         let users = [("ann", "plain"), ("bob", hashed.as_str())];
         let module = open(&users, &[("amq", "ann, bob"), ("view", "bob,nobody"), ("none", "")]).unwrap();
-        assert_eq!(login(&module, "ann", "plain"), Ok(Principal::new("ann", vec!["amq".to_owned()])));
+        assert_eq!(login(&module, "ann", "plain"), Ok(Login::new("ann", vec!["amq".to_owned()])));
         let both = vec!["amq".to_owned(), "view".to_owned()];
-        assert_eq!(login(&module, "bob", "secret"), Ok(Principal::new("bob", both)));
-        assert_eq!(module.iterations, 3);
+        assert_eq!(login(&module, "bob", "secret"), Ok(Login::new("bob", both)));
+        assert_eq!(module.accounts().cost, StoredPassword::parse(&hashed).unwrap().unwrap().cost());
     }
 
     #[test]
@@ -176,12 +244,23 @@ mod tests {
     #[test]
     fn name_and_password_must_both_be_there() {
         let module = open(&[("ann", "plain")], &[]).unwrap();
-        let full = AuthenticationRequest::new("MQTT", "c").with_credentials("ann", "plain");
-        let nameless = AuthenticationRequest { username: None, ..full.clone() };
-        let without = AuthenticationRequest { password: None, ..full.clone() };
+        let full = ConnectionRequest::new("MQTT", "c").with_credentials("ann", "plain");
+        let nameless = ConnectionRequest { username: None, ..full.clone() };
+        let without = ConnectionRequest { password: None, ..full.clone() };
         assert!(now(module.login(&full)).is_ok());
         assert_eq!(now(module.login(&nameless)), Err(Denied::BadCredentials));
         assert_eq!(now(module.login(&without)), Err(Denied::BadCredentials));
+    }
+
+    #[test]
+    fn a_user_whom_a_certificate_proves_needs_no_password() {
+        let module = open(&[("ann", "plain")], &[("amq", "ann")]).unwrap();
+        let mut request = ConnectionRequest::new("MQTT", "c").with_credentials("ann", "wrong");
+        assert_eq!(now(module.login(&request)), Err(Denied::BadCredentials));
+        request.certified_user = Some("ann".to_owned());
+        assert_eq!(now(module.login(&request)), Ok(Some(Login::new("ann", vec!["amq".to_owned()]))));
+        request.certified_user = Some("eve".to_owned());
+        assert_eq!(now(module.login(&request)), Err(Denied::BadCredentials));
     }
 
     #[test]
@@ -202,5 +281,34 @@ mod tests {
     fn plain_passwords_are_not_kept() {
         let module = open(&[("ann", "topsecret")], &[]).unwrap();
         assert!(!format!("{module:?}").contains("topsecret"));
+    }
+
+    #[test]
+    fn a_mistake_in_new_files_changes_nothing() {
+        let module = open(&[("ann", "plain")], &[("amq", "ann")]).unwrap();
+        let replace = |users: &[(&str, &str)], roles: &[(&str, &str)]| {
+            module.replace(PropertiesOptions { users: pairs(users), roles: pairs(roles) })
+        };
+        assert_eq!(replace(&[], &[]), Err(PropertiesError::NoUsers));
+        assert_eq!((module.epoch(), module.roles("ann")), (0, Some(vec!["amq".to_owned()])));
+        assert_eq!(replace(&[("bob", "new")], &[("few", "bob")]), Ok(()));
+        assert_eq!((module.epoch(), module.roles("ann")), (1, None));
+        assert_eq!(login(&module, "bob", "new"), Ok(Login::new("bob", vec!["few".to_owned()])));
+    }
+
+    #[test]
+    fn a_remembered_password_holds_only_for_the_files_it_was_found_in() {
+        let hashed = |password: &[u8]| HashedPassword::with(password, b"salt", 3).to_string();
+        let module = open(&[("ann", &hashed(b"one"))], &[]).unwrap().remembering(Duration::from_secs(3600), 10);
+        for _ in 0..2 {
+            assert!(login(&module, "ann", "one").is_ok());
+            assert_eq!(login(&module, "ann", "two"), Err(Denied::BadCredentials));
+        }
+        let users = pairs(&[("ann", &hashed(b"two"))]);
+        module.replace(PropertiesOptions { users, roles: Vec::new() }).unwrap();
+        assert_eq!(login(&module, "ann", "one"), Err(Denied::BadCredentials));
+        assert!(login(&module, "ann", "two").is_ok());
+        module.replace(PropertiesOptions { users: pairs(&[("bob", "x")]), roles: Vec::new() }).unwrap();
+        assert_eq!(login(&module, "ann", "two"), Err(Denied::BadCredentials));
     }
 }

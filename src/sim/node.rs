@@ -6,10 +6,11 @@ use std::sync::mpsc::{Receiver, channel};
 
 use crate::core::address::Syntax;
 use crate::core::id::{Ticket, Time};
-use crate::engine::{Authentication, ConnectionKey, Engine, Options, Peer, Terms};
+use crate::engine::{Admission, Authentication, ConnectionKey, Engine, Options, Peer, Terms};
 use crate::protocol::mqtt::topic::Translation;
 use crate::protocol::mqtt::{Bounds, KeepAlive, Limits, MqttSession};
 use crate::protocol::{Denial, Expiry};
+use crate::security::Principal;
 use crate::store::{Batch, Completion, Journal, MemoryJournal, Notify};
 
 /// When the virtual clock begins.
@@ -232,7 +233,7 @@ impl Node {
         let asked = std::mem::take(&mut self.authentications);
         for authentication in &asked {
             let key = authentication.connection;
-            let answer = Ok((String::new(), Vec::new(), None));
+            let answer = Ok(Admission { principal: Principal::default(), client_id: None });
             self.engine.authenticated(self.now, key, authentication.number, answer);
             if let Some((id, _)) = self.links.iter().find(|(_, link)| link.key == key && !link.is_over) {
                 self.feed(*id, &[]);

@@ -33,7 +33,23 @@ pub struct ClientRecord {
     pub expiry: u32,
     /// Milliseconds since 1970; `None` while connected.
     pub left: Option<u64>,
+    pub rights: Trailing<RightsRecord>,
 }
+
+/// What a client may do beside its roles, and by whose word it has them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RightsRecord {
+    /// Name of a permission, whether it is allowed, and the pattern of the addresses.
+    pub rules: Vec<(Box<str>, (bool, Box<str>))>,
+    /// Whether its roles are not those of its login modules.
+    pub has_own_roles: bool,
+    /// Login modules, and the user each has let in.
+    pub vouchers: Vec<(Box<str>, Box<str>)>,
+}
+
+/// What earlier versions did not write: it is last, and empty where it is missing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Trailing<T>(pub T);
 
 /// A subscription: of a client if `group` is absent, of the client as member of a group otherwise.
 #[derive(Debug, Clone, PartialEq)]
@@ -324,6 +340,16 @@ impl<T: Value> Value for Vec<T> {
     }
 }
 
+impl<T: Value + Default> Value for Trailing<T> {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.0.write(out);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Self, Damaged> {
+        if input.0.is_empty() { Ok(Self::default()) } else { T::read(input).map(Self) }
+    }
+}
+
 impl<A: Value, B: Value> Value for (A, B) {
     fn write(&self, out: &mut Vec<u8>) {
         self.0.write(out);
@@ -361,7 +387,8 @@ macro_rules! record {
 
 record!(Properties { payload_is_text, content_type, reply_to, correlation, user });
 record!(Posting { address, payload, properties, guarantee, retain, lifetime_ms });
-record!(ClientRecord { client_id, owner, roles, queue, expiry, left });
+record!(ClientRecord { client_id, owner, roles, queue, expiry, left, rights });
+record!(RightsRecord { rules, has_own_roles, vouchers });
 record!(SubscriptionRecord { pattern, group, guarantee, keep_retain, exclude_own, tags, replaying });
 record!(MessageRecord { posting, publisher, expires });
 record!(EntryRecord { message, guarantee, keep_retain, retained, tags });
@@ -442,6 +469,24 @@ mod tests {
             }
         }
         assert!(EntryRecord::from_bytes(&[0xFF; 64]).is_err() && MessageRecord::from_bytes(&[0xFF; 64]).is_err());
+    }
+
+    #[test]
+    fn records_of_clients_without_rights_are_read() {
+        let record = ClientRecord {
+            client_id: "c1".into(),
+            owner: "ann".into(),
+            roles: vec!["amq".into()],
+            queue: 1,
+            expiry: 2,
+            left: None,
+            rights: Trailing::default(),
+        };
+        let mut bytes = Vec::new();
+        record.write(&mut bytes);
+        let rights = size_of::<[u32; 2]>() + 1;
+        assert_eq!(ClientRecord::from_bytes(&bytes[..bytes.len() - rights]).expect("an earlier record"), record);
+        assert_eq!(ClientRecord::from_bytes(&bytes).expect("whole"), record);
     }
 
     #[test]

@@ -55,11 +55,16 @@ fn start_with_security_manager(instance: &Instance) -> Broker {
 #[test]
 fn a_security_manager_of_ones_own() {
     let instance = Instance::new();
+    let login = instance.read("etc/login.config");
+    let guest = login.find("   // Everybody else").expect("the shipped file has guests");
+    instance.write("etc/login.config", &format!("{}}};\n", &login[..guest]));
+    instance.write("etc/artemis-users.properties", "acme = rocket\nglobex = hammock\n");
+    instance.write("etc/artemis-roles.properties", "amq = acme,globex\n");
     let broker = start_with_security_manager(&instance);
     let hello =
         |client_id, user, password| Hello { credentials: Some((user, password)), ..Hello::new(Version::V5, client_id) };
     let code = |hello: &Hello<'_>| hello.ask(broker.port()).1.connack().code;
-    let mut acme = hello("c1", "acme", "rocket").connect(broker.port());
+    let mut acme = hello("C1", "acme", "rocket").connect(broker.port());
     assert_eq!(acme.subscribe("t", QoS::AtLeastOnce), 1);
     let mut globex = hello("c1", "globex", "hammock").connect(broker.port());
     assert_eq!(globex.subscribe("t", QoS::AtLeastOnce), 1);
@@ -72,5 +77,11 @@ fn a_security_manager_of_ones_own() {
     assert_eq!(code(&hello("c2", "acme", "hammock")), 0x86);
     assert_eq!(code(&Hello::new(Version::V5, "c2")), 0x86);
     assert_eq!(code(&Hello { version: Version::V4, ..hello("c_1", "acme", "rocket") }), 2);
+
+    // The files of users are read again below the wrapper as well.
+    instance.write("etc/artemis-roles.properties", "amq = globex\n");
+    broker.process.wait_for("read again");
+    assert_eq!(acme.ask_to_publish("t", b"", false), 0x87);
+    assert_eq!(globex.ask_to_publish("u", b"", false), 0x10);
     broker.stop().success();
 }

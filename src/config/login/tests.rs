@@ -2,7 +2,8 @@ use super::*;
 
 fn read(text: &str) -> Result<Login, Vec<String>> {
     let lookup = |name: &str| (name == "dir").then(|| "/etc".to_owned());
-    load("login.config", text, &lookup).map_err(|errors| errors.iter().map(ToString::to_string).collect())
+    load("login.config", text, &["activemq"], &lookup)
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect())
 }
 
 #[test]
@@ -22,15 +23,16 @@ fn modules_are_read_in_order() {
                org.apache.activemq.jaas.guest.user="gu\"est" colour = red;
         };"#;
     let login = read(text).unwrap();
+    assert_eq!((login.domains.len(), login.domains[0].name.as_str()), (1, "activemq"));
     assert_eq!(
-        login.modules,
+        login.domains[0].modules,
         [
             LoginModule {
-                kind: LoginKind::Properties {
+                kind: LoginKind::Properties(UserFiles {
                     users: "/etc/artemis-users.properties".into(),
                     roles: "artemis-roles.properties".into(),
                     reload: true,
-                },
+                }),
                 flag: Flag::Sufficient,
                 line: 5,
             },
@@ -67,6 +69,15 @@ fn what_is_wrong_is_named_with_its_line() {
             &format!("activemq {{ {guest} required credentialsInvalidate=1; }};"),
             "login.config:1: the option credentialsInvalidate: expected true or false",
         ),
+        ("activemq { };", "login.config:1: the domain \"activemq\" has no module"),
+        (
+            &format!("activemq {{ {guest} required; }};\nactivemq {{ {guest} required; }};"),
+            "login.config:2: a second domain \"activemq\"",
+        ),
+        (
+            &format!("activemq {{ {properties} required org.apache.activemq.jaas.properties.password.codec=x; }};"),
+            "login.config:1: the option org.apache.activemq.jaas.properties.password.codec is not supported",
+        ),
         ("activemq {\n", "login.config:2: expected the class of a login module or }, found the end"),
         ("activemq {\n}", "login.config:2: expected ';', found the end"),
         ("activemq = ", "login.config:1: expected '{', found '='"),
@@ -75,4 +86,27 @@ fn what_is_wrong_is_named_with_its_line() {
         let errors = read(text).unwrap_err();
         assert!(errors.len() == 1 && errors[0].starts_with(expected), "{errors:?}");
     }
+}
+
+#[test]
+fn several_domains_are_read_and_others_passed_over() {
+    let jaas = "org.apache.activemq.artemis.spi.core.security.jaas";
+    let text = format!(
+        r#"users {{ {jaas}.PropertiesLoginModule required baseDir="/d" reload=false
+               org.apache.activemq.jaas.properties.user="u" org.apache.activemq.jaas.properties.role="r"; }};
+           unused {{ {jaas}.LDAPLoginModule required; }};
+           certificates {{ {jaas}.TextFileCertificateLoginModule requisite normalise=true
+               org.apache.activemq.jaas.textfiledn.user="cu" org.apache.activemq.jaas.textfiledn.role="cr";
+               {jaas}.ExternalCertificateLoginModule optional; }};"#
+    );
+    let login = load("login.config", &text, &["certificates", "users"], &|_| None).unwrap();
+    let kinds =
+        |number: usize| login.domains[number].modules.iter().map(|module| module.kind.clone()).collect::<Vec<_>>();
+    let files = |users: &str, roles: &str, reload| UserFiles { users: users.into(), roles: roles.into(), reload };
+    assert_eq!(kinds(0), [LoginKind::Certificate(files("cu", "cr", true)), LoginKind::ExternalCertificate]);
+    assert_eq!(kinds(1), [LoginKind::Properties(files("/d/u", "/d/r", false))]);
+    assert_eq!(login.warnings, []);
+    let errors = load("login.config", &text, &["unused", "nowhere"], &|_| None).unwrap_err();
+    assert!(errors[0].to_string().contains("LDAPLoginModule is not supported"), "{errors:?}");
+    assert!(errors[1].to_string().contains("there is no domain \"nowhere\""), "{errors:?}");
 }

@@ -147,7 +147,7 @@ impl Shared {
 fn about_dropped(count: u64) -> String {
     let mut line = String::new();
     line::head(&mut line, SystemTime::now(), tracing::Level::WARN, SERVER);
-    line + &format!("{count} log lines were dropped here: they came faster than they could be written\n")
+    line + format!("{count} log lines were dropped here: they came faster than they could be written\n").as_str()
 }
 
 #[cfg(test)]

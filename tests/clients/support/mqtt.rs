@@ -176,6 +176,12 @@ impl Client {
     /// Publishes with QoS 1 and waits for the acknowledgement.
     #[track_caller]
     pub fn publish(&mut self, topic: &str, payload: &[u8], retain: bool) {
+        self.ask_to_publish(topic, payload, retain);
+    }
+
+    /// Publishes with QoS 1 and returns the reason code of the answer.
+    #[track_caller]
+    pub fn ask_to_publish(&mut self, topic: &str, payload: &[u8], retain: bool) -> u8 {
         self.send(&Packet::Publish(Publish {
             dup: false,
             qos: QoS::AtLeastOnce,
@@ -186,7 +192,10 @@ impl Client {
             payload,
         }));
         let answer = self.next();
-        assert!(matches!(answer.packet(), Packet::PubAck(_)), "expected PUBACK, got {:?}", answer.packet());
+        match answer.packet() {
+            Packet::PubAck(packet) => packet.reason.0,
+            other => panic!("expected PUBACK, got {other:?}"),
+        }
     }
 
     /// The topic and payload of the next message, which is acknowledged.

@@ -10,7 +10,7 @@ use crate::core::message::Posting;
 use crate::protocol::mqtt::codec::{ConnAck, Connect, Properties, Property, Version, topic_is_valid};
 use crate::protocol::mqtt::convert;
 use crate::protocol::mqtt::fault::{Fault, Kind, ReasonCode};
-use crate::protocol::{Authenticate, Context, Denial, Ended, Expiry, Open, Request, Will};
+use crate::protocol::{Authenticate, Context, Denial, Ended, Expiry, Open, Request, Will, WillNotice};
 
 /// The first byte of a CONNECT.
 pub const FIRST: u8 = 0x10;
@@ -79,8 +79,14 @@ impl MqttSession {
         if self.connack(&connecting, false).len() > self.outbound.packet_max {
             return self.reject(Fault::new(Kind::PacketTooLarge, "MQTT-3.1.2-24"), cx); // [MQTT-3.1.2-24]
         }
+        let will = connecting.will.as_ref().map(|will| WillNotice {
+            address: (&*will.posting.address).into(),
+            guarantee: will.posting.guarantee,
+            retain: will.posting.retain,
+        });
         self.stage = Stage::Authenticating(Box::new(connecting));
         Ok(Some(Request::Authenticate(Box::new(Authenticate {
+            will,
             client_id,
             username: packet.username.map(str::to_owned),
             password: packet.password.map(<[u8]>::to_vec),

@@ -340,6 +340,7 @@ impl MqttSession {
             Denial::BadCredentials => Fault::new(Kind::BadCredentials, "MQTT-3.1.4-2"),
             Denial::NotAuthorized => Fault::new(Kind::NotAuthorized, "MQTT-3.1.4-2"),
             Denial::InvalidClientId => Fault::new(Kind::ClientIdentifier, "MQTT-3.1.3-8"),
+            Denial::Banned => Fault::new(Kind::Banned, "MQTT-3.1.4-2"),
             Denial::InUse => Fault::new(Kind::Unspecified, "MQTT-3.1.4-2"),
             Denial::Unavailable => Fault::new(Kind::ServerUnavailable, "MQTT-3.1.4-2"),
             Denial::Busy => Fault::new(Kind::ServerBusy, "MQTT-3.1.4-2"),

@@ -1,0 +1,265 @@
+//! What clients may do: answers of the authorizer, kept by address until its epoch changes.
+
+use hashbrown::HashMap;
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+
+use super::{Engine, Policy, guard};
+use crate::core::id::ConsumerKey;
+use crate::core::router::Route;
+use crate::security::{Access, Authorizer, Permission, Principal, Rule, Scope, Voucher};
+use crate::store::record::{ClientRecord, RightsRecord};
+
+/// Answers kept for all addresses together; with more all are asked for again.
+const VERDICTS_MAX: usize = 1_000_000;
+
+/// Classes beyond which those without a client are forgotten.
+const CLASSES_KEPT: usize = 64;
+
+/// No epoch: what has it was not looked at yet.
+const NEVER: u64 = u64::MAX;
+
+/// A client's principal, and the class of those who may do the same.
+#[derive(Debug, Clone)]
+pub(super) struct Rights {
+    pub principal: Rc<Principal>,
+    client_id: Rc<str>,
+    /// Absent where the principal may do nothing.
+    class: Option<Rc<Class>>,
+    /// When it was last looked at.
+    epoch: u64,
+}
+
+impl Rights {
+    /// To be looked at before the first operation.
+    pub fn of(principal: Principal, client_id: Rc<str>) -> Self {
+        Self { principal: Rc::new(principal), client_id, class: None, epoch: NEVER }
+    }
+
+    /// Those of a client from before a restart.
+    pub fn restored(record: &ClientRecord, client_id: Rc<str>) -> Self {
+        let rule = |(permission, (allows, pattern)): &(Box<str>, (bool, Box<str>))| {
+            Permission::from_name(permission).map(|permission| Rule::new(permission, *allows, &**pattern))
+        };
+        let voucher = |(module, user): &(Box<str>, Box<str>)| Voucher::new(&Arc::from(&**module), user);
+        let RightsRecord { rules, has_own_roles, vouchers } = &record.rights.0;
+        let principal = Principal::restored(
+            &record.owner,
+            record.roles.iter().map(|role| role.to_string()).collect(),
+            rules.iter().filter_map(rule).collect(),
+        );
+        let vouchers = vouchers.iter().map(voucher).collect();
+        let principal =
+            if *has_own_roles { principal.vouched_by_with_own_roles(vouchers) } else { principal.vouched_by(vouchers) };
+        Self::of(principal, client_id)
+    }
+
+    pub fn record(&self) -> RightsRecord {
+        let rule = |rule: &Rule| (rule.permission.name().into(), (rule.allows, rule.pattern.as_str().into()));
+        let voucher = |voucher: &Voucher| (Box::from(&*voucher.module), voucher.user.clone());
+        RightsRecord {
+            rules: self.principal.rules().iter().map(rule).collect(),
+            has_own_roles: self.principal.has_own_roles(),
+            vouchers: self.principal.vouchers().iter().map(voucher).collect(),
+        }
+    }
+}
+
+/// Clients for which every answer is the same.
+#[derive(Debug)]
+struct Class {
+    number: u64,
+}
+
+/// What answers for a client depend on.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Traits {
+    user: Option<Box<str>>,
+    client_id: Option<Rc<str>>,
+    roles: Vec<String>,
+    rules: Vec<Rule>,
+}
+
+impl Traits {
+    fn of(principal: &Principal, client_id: &Rc<str>, scope: Scope) -> Self {
+        let names = |part: &str| principal.rules().iter().any(|rule| rule.pattern.contains(part));
+        let by_client = scope >= Scope::Client || names("%c");
+        let by_user = scope >= Scope::User || names("%u");
+        let mut roles = principal.roles().to_vec();
+        roles.sort_unstable();
+        Self {
+            user: by_user.then(|| principal.user().into()),
+            client_id: by_client.then(|| client_id.clone()),
+            roles,
+            rules: principal.rules().to_vec(),
+        }
+    }
+}
+
+/// The classes of all clients, and how many answers are kept for them.
+#[derive(Debug, Default)]
+pub(super) struct Classes {
+    known: HashMap<Traits, Weak<Class>, foldhash::fast::RandomState>,
+    next: u64,
+    pub epoch: u64,
+    /// Grows when all answers are forgotten.
+    generation: u64,
+    verdicts: Rc<Cell<usize>>,
+}
+
+impl Classes {
+    fn class(&mut self, traits: Traits) -> Rc<Class> {
+        if let Some(class) = self.known.get(&traits).and_then(Weak::upgrade) {
+            return class;
+        }
+        if self.known.len() >= CLASSES_KEPT && self.known.len() == self.known.capacity() {
+            self.known.retain(|_, class| class.strong_count() > 0);
+        }
+        let class = Rc::new(Class { number: self.next });
+        self.next += 1;
+        self.known.insert(traits, Rc::downgrade(&class));
+        class
+    }
+
+    /// A place for an address's answers.
+    pub fn verdicts(&self) -> Verdicts {
+        let count = self.verdicts.clone();
+        Verdicts { stamp: Cell::default(), last: Cell::default(), others: RefCell::default(), count }
+    }
+
+    /// The class of some rights, the principal looked at again after a change.
+    fn of(&mut self, security: &Rc<dyn Authorizer>, rights: &mut Rights) -> Option<u64> {
+        if rights.epoch != self.epoch {
+            let fresh = guard::contain(|| security.refresh(&rights.principal)).flatten();
+            rights.epoch = self.epoch;
+            rights.class = fresh.map(|fresh| {
+                let class = self.class(Traits::of(&fresh, &rights.client_id, security.scope()));
+                if fresh != *rights.principal {
+                    rights.principal = Rc::new(fresh);
+                }
+                class
+            });
+        }
+        rights.class.as_ref().map(|class| class.number)
+    }
+
+    fn stamp(&mut self) -> (u64, u64) {
+        if self.verdicts.get() >= VERDICTS_MAX {
+            self.generation += 1;
+            self.verdicts.set(0);
+        }
+        (self.epoch, self.generation)
+    }
+}
+
+/// Which permissions a class was asked about, and which it has: a bit each.
+#[derive(Debug, Clone, Copy, Default)]
+struct Verdict {
+    class: u64,
+    asked: u16,
+    allowed: u16,
+}
+
+/// What is known of the rights on one address.
+#[derive(Debug)]
+pub(super) struct Verdicts {
+    stamp: Cell<(u64, u64)>,
+    /// The class asked about last, which mostly is the next one as well.
+    last: Cell<Verdict>,
+    others: RefCell<HashMap<u64, Verdict, foldhash::fast::RandomState>>,
+    count: Rc<Cell<usize>>,
+}
+
+impl Verdicts {
+    fn get(&self, stamp: (u64, u64), class: u64, permission: Permission) -> Option<bool> {
+        if self.stamp.get() != stamp {
+            self.forget();
+            self.stamp.set(stamp);
+        }
+        let bit = 1 << permission as u16;
+        let mut verdict = self.last.get();
+        if verdict.class != class {
+            verdict = self.others.borrow().get(&class).copied()?;
+            self.last.set(verdict);
+        }
+        (verdict.asked & bit != 0).then_some(verdict.allowed & bit != 0)
+    }
+
+    fn put(&self, class: u64, permission: Permission, allowed: bool) {
+        let bit = 1 << permission as u16;
+        let mut others = self.others.borrow_mut();
+        let verdict = others.entry(class).or_insert_with(|| {
+            self.count.set(self.count.get() + 1);
+            Verdict { class, ..Verdict::default() }
+        });
+        verdict.asked |= bit;
+        verdict.allowed |= bit * u16::from(allowed);
+        self.last.set(*verdict);
+    }
+
+    fn forget(&self) {
+        let mut others = self.others.borrow_mut();
+        self.count.set(self.count.get().saturating_sub(others.len()));
+        others.clear();
+        self.last.set(Verdict::default());
+    }
+}
+
+impl Drop for Verdicts {
+    fn drop(&mut self) {
+        self.forget();
+    }
+}
+
+/// Whether the bearer of `rights` may do something on the address of a route.
+fn verdict(
+    security: Option<&Rc<dyn Authorizer>>,
+    classes: &mut Classes,
+    rights: &mut Rights,
+    route: &Route<Policy>,
+    permission: Permission,
+) -> bool {
+    let Some(security) = security else { return true };
+    let Some(class) = classes.of(security, rights) else { return false };
+    let stamp = classes.stamp();
+    if let Some(known) = route.policy.verdicts.get(stamp, class, permission) {
+        return known;
+    }
+    let allowed = ask(security, rights, permission, route.address.name());
+    route.policy.verdicts.put(class, permission, allowed);
+    allowed
+}
+
+fn ask(security: &Rc<dyn Authorizer>, rights: &Rights, permission: Permission, address: &str) -> bool {
+    let access = Access::new(&rights.principal, &rights.client_id, permission, address);
+    // A fault in somebody's security manager allows nothing.
+    guard::contain(|| security.authorize(&access)).unwrap_or(false)
+}
+
+impl Engine {
+    /// Takes note of changes of users, roles and settings.
+    pub(super) fn look_at_epoch(&mut self) {
+        if let Some(security) = &self.options.security {
+            self.classes.epoch = security.epoch();
+        }
+    }
+
+    /// Whether a client may do something on the address of a route.
+    pub(super) fn may(&mut self, key: ConsumerKey, route: &Route<Policy>, permission: Permission) -> bool {
+        let rights = &mut self.clients[key.index()].rights;
+        verdict(self.options.security.as_ref(), &mut self.classes, rights, route, permission)
+    }
+
+    /// The same for one whose client may be gone.
+    pub(super) fn may_as(&mut self, rights: &mut Rights, route: &Route<Policy>, permission: Permission) -> bool {
+        verdict(self.options.security.as_ref(), &mut self.classes, rights, route, permission)
+    }
+
+    /// Whether a client may do something on an address, or on all that a pattern stands for. Nothing is kept.
+    pub(super) fn may_on(&mut self, key: ConsumerKey, address: &str, permission: Permission) -> bool {
+        let Some(security) = &self.options.security else { return true };
+        let rights = &mut self.clients[key.index()].rights;
+        self.classes.of(security, rights).is_some() && ask(security, rights, permission, address)
+    }
+}

@@ -1,0 +1,170 @@
+//! A security manager without a compiler: a Rhai script with a function `authenticate` and perhaps one `authorize`.
+
+mod answer;
+mod sandbox;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use async_trait::async_trait;
+use rhai::{AST, Dynamic, Engine, Map, Scope as Variables};
+
+use super::{Access, ConnectionRequest, Decision, Denied, Principal, Scope, SecurityManager};
+use answer::Answer;
+
+/// A script that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ScriptError(String);
+
+/// Asks a script, after another manager where there is one. An error in the script denies.
+///
+/// Each call is bounded: 10,000 steps, 64 KiB of text, 1,024 elements of arrays and maps, 16 calls deep. Scripts read no
+/// files, load no modules and cannot wait.
+pub struct ScriptedSecurity {
+    engine: Engine,
+    script: RwLock<Arc<Script>>,
+    inner: Option<Arc<dyn SecurityManager>>,
+    epoch: AtomicU64,
+}
+
+struct Script {
+    ast: AST,
+    authorizes: bool,
+}
+
+impl ScriptedSecurity {
+    /// A manager that asks `source`, once `inner`, where there is one, has let a client in.
+    ///
+    /// # Errors
+    /// The script cannot be compiled or has no function `authenticate` of one parameter.
+    pub fn new(source: &str, inner: Option<Arc<dyn SecurityManager>>) -> Result<Self, ScriptError> {
+        let engine = sandbox::engine();
+        let script = RwLock::new(Arc::new(compile(&engine, source)?));
+        Ok(Self { engine, script, inner, epoch: AtomicU64::new(0) })
+    }
+
+    /// Takes over another script, which holds from now on, for clients that are connected as well.
+    ///
+    /// # Errors
+    /// As [`ScriptedSecurity::new`]; then nothing changes.
+    pub fn replace(&self, source: &str) -> Result<(), ScriptError> {
+        let script = Arc::new(compile(&self.engine, source)?);
+        *self.script.write().unwrap_or_else(PoisonError::into_inner) = script;
+        self.epoch.fetch_add(1, Ordering::Release);
+        Ok(())
+    }
+
+    fn script(&self) -> Arc<Script> {
+        self.script.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn call(&self, script: &Script, function: &str, arguments: impl rhai::FuncArgs) -> Option<Dynamic> {
+        sandbox::begin();
+        let answer = self.engine.call_fn(&mut Variables::new(), &script.ast, function, arguments);
+        answer.inspect_err(|error| tracing::error!("the security script denies, {function} failed: {error}")).ok()
+    }
+}
+
+fn compile(engine: &Engine, source: &str) -> Result<Script, ScriptError> {
+    let ast = engine.compile(source).map_err(|error| ScriptError(error.to_string()))?;
+    let has = |name: &str, parameters: usize| {
+        ast.iter_functions().any(|function| function.name == name && function.params.len() == parameters)
+    };
+    if !has("authenticate", 1) {
+        return Err(ScriptError("there is no function authenticate(request)".to_owned()));
+    }
+    let authorizes = has("authorize", 3);
+    if !authorizes && ast.iter_functions().any(|function| function.name == "authorize") {
+        return Err(ScriptError("expected authorize(principal, permission, address)".to_owned()));
+    }
+    Ok(Script { ast, authorizes })
+}
+
+#[async_trait]
+impl SecurityManager for ScriptedSecurity {
+    async fn authenticate(&self, request: &mut ConnectionRequest) -> Result<Principal, Denied> {
+        let known = match &self.inner {
+            Some(inner) => Some(inner.authenticate(request).await?),
+            None => None,
+        };
+        let asked = describe(request, known.as_ref());
+        let answer = self.call(&self.script(), "authenticate", (asked,)).ok_or(Denied::NotAuthorized)?;
+        let answer = Answer::read(answer).map_err(|error| {
+            tracing::error!("the security script denies, authenticate gives {error}");
+            Denied::NotAuthorized
+        })?;
+        answer.apply(request, known)
+    }
+
+    fn authorize(&self, access: &Access<'_>) -> Decision {
+        let script = self.script();
+        if !script.authorizes {
+            return self.inner.as_ref().map_or(Decision::Undecided, |inner| inner.authorize(access));
+        }
+        let mut principal = Map::new();
+        principal.insert("user".into(), access.principal.user().to_owned().into());
+        principal.insert("roles".into(), list(access.principal.roles()));
+        principal.insert("client_id".into(), access.client_id.to_owned().into());
+        let arguments = (principal, access.permission.name().to_owned(), access.address.to_owned());
+        let Some(answer) = self.call(&script, "authorize", arguments) else { return Decision::Deny };
+        match answer.as_bool() {
+            Ok(true) => Decision::Allow,
+            Err(_) if answer.is_unit() => Decision::Undecided,
+            _ => Decision::Deny,
+        }
+    }
+
+    fn refresh(&self, principal: &Principal) -> Option<Principal> {
+        self.inner.as_ref().map_or_else(|| Some(principal.clone()), |inner| inner.refresh(principal))
+    }
+
+    fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire) + self.inner.as_ref().map_or(0, |inner| inner.epoch())
+    }
+
+    fn scope(&self) -> Scope {
+        let inner = self.inner.as_ref().map_or(Scope::Roles, |inner| inner.scope());
+        if self.script().authorizes { Scope::Client } else { inner }
+    }
+}
+
+fn list(texts: &[String]) -> Dynamic {
+    texts.iter().cloned().map(Dynamic::from).collect::<rhai::Array>().into()
+}
+
+/// What a script sees of a request.
+fn describe(request: &ConnectionRequest, known: Option<&Principal>) -> Map {
+    let text = |text: Option<&str>| text.map_or(Dynamic::UNIT, |text| text.to_owned().into());
+    let password = request.password.as_ref().map(|password| match std::str::from_utf8(password.expose()) {
+        Ok(text) => Dynamic::from(text.to_owned()),
+        Err(_) => Dynamic::from_blob(password.expose().to_vec()),
+    });
+    let will = request.will.as_ref().map(|will| {
+        let mut map = Map::new();
+        map.insert("address".into(), will.address.clone().into());
+        map.insert("qos".into(), i64::from(will.qos).into());
+        map.insert("retain".into(), will.retain.into());
+        Dynamic::from_map(map)
+    });
+    let subject = request.certificate.as_ref().map(|certificate| certificate.subject_spaced.as_str());
+    [
+        ("username", text(request.username.as_deref())),
+        ("password", password.unwrap_or(Dynamic::UNIT)),
+        ("client_id", text(Some(&request.client_id))),
+        ("protocol", text(Some(request.protocol))),
+        ("acceptor", text(Some(&request.acceptor))),
+        ("domain", text(request.domain.as_deref())),
+        ("remote_address", text(Some(&request.remote_address))),
+        ("certificate_subject", text(subject)),
+        ("will", will.unwrap_or(Dynamic::UNIT)),
+        ("user", text(known.map(Principal::user))),
+        ("roles", known.map_or(Dynamic::UNIT, |known| list(known.roles()))),
+    ]
+    .into_iter()
+    .map(|(key, value)| (key.into(), value))
+    .collect()
+}
+
+#[cfg(test)]
+mod tests;
