@@ -22,6 +22,7 @@ use super::prefixed::Prefixed;
 use super::reactor::{Link, Reactor};
 use super::transport::Stream;
 use crate::engine::{ConnectionKey, Peer};
+use crate::protocol::mqtt::codec::frame_length;
 
 /// Subprotocols that are spoken.
 const SUBPROTOCOLS: [&str; 2] = ["mqtt", "mqttv3.1"];
@@ -79,7 +80,7 @@ pub async fn run(
 async fn accept(stream: Prefixed<Stream>, message_max: usize) -> Option<Socket> {
     let config = WebSocketConfig::default()
         .read_buffer_size(BUFFER)
-        .write_buffer_size(0)
+        .write_buffer_size(PIECE_MAX)
         .max_write_buffer_size(4 * PIECE_MAX)
         .max_message_size(Some(message_max))
         .max_frame_size(Some(message_max.min(FRAME_MAX)));
@@ -146,23 +147,29 @@ async fn serve(
     }
 }
 
-/// Sends in pieces, since frame borders mean nothing; false if the peer is gone, or given up.
+/// Sends each packet in frames of its own, since some clients look for one packet in a frame only (Paho C 1.3 leaves the
+/// others until more comes); false if the peer is gone, or given up.
 async fn send(link: &Link, socket: &mut Socket, mut output: Bytes) -> bool {
-    while !output.is_empty() {
-        let piece = output.split_to(output.len().min(PIECE_MAX));
-        let mut sending = pin!(socket.send(Message::Binary(piece)));
-        let sent = poll_fn(|cx| {
-            link.remember(cx.waker());
-            if link.is_abandoned() {
-                return Poll::Ready(false);
+    let sending = async {
+        while !output.is_empty() {
+            let length = frame_length(&output, usize::MAX).ok().flatten().unwrap_or(output.len());
+            let mut packet = output.split_to(length.min(output.len()));
+            while !packet.is_empty() {
+                let piece = packet.split_to(packet.len().min(PIECE_MAX));
+                socket.feed(Message::Binary(piece)).await?;
             }
-            sending.as_mut().poll(cx).map(|result| result.is_ok())
-        });
-        if !sent.await {
-            return false;
         }
-    }
-    true
+        socket.flush().await
+    };
+    let mut sending = pin!(sending);
+    let sent = poll_fn(|cx| {
+        link.remember(cx.waker());
+        if link.is_abandoned() {
+            return Poll::Ready(false);
+        }
+        sending.as_mut().poll(cx).map(|result| result.is_ok())
+    });
+    sent.await
 }
 
 fn poll(
