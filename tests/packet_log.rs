@@ -114,7 +114,7 @@ fn one_line_per_packet_in_and_out() {
             "protocol=(MQTT, 5), hasPassword=true, isCleanStart=true, keepAliveTimeSeconds=60, clientIdentifier=visitor, \
              hasUserName=true, isWillFlag=false",
         ][..],
-        &["MQTT(visitor): OUT >> CONNACK", "connectReasonCode=0x00, sessionPresent=false", ", receiveMaximum=65535"],
+        &["MQTT(visitor): OUT >> CONNACK", "connectReasonCode=0x00, sessionPresent=false", ", topicAliasMaximum=65535"],
         &["MQTT(visitor): IN << SUBSCRIBE(1)"],
         &["\ttopic: log/#, qos: 1, nolocal: false, retainHandling: 0, isRetainAsPublished: false"],
         &["MQTT(visitor): OUT >> SUBACK(1) [1]"],

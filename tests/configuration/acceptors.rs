@@ -37,7 +37,7 @@ fn limits_are_announced() {
     let none = "receiveMaximum=-1;topicAliasMaximum=-1;maximumPacketSize=-1";
     let (_instance, broker) = start(&["", "receiveMaximum=5;topicAliasMaximum=3;maximumPacketSize=1000", none]);
     for (port, expected) in broker.ports.iter().zip([
-        &[ReceiveMaximum(65535), TopicAliasMaximum(65535), MaximumPacketSize(268_435_455)][..],
+        &[TopicAliasMaximum(65535), MaximumPacketSize(268_435_455)][..],
         &[ReceiveMaximum(5), TopicAliasMaximum(3), MaximumPacketSize(1000)],
         &[],
     ]) {

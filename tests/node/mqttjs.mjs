@@ -104,7 +104,7 @@ async function session(version) {
 async function properties() {
   const client = await Client.open({ protocolVersion: 5, clientId: "" });
   assert.ok(client.connack.properties.assignedClientIdentifier);
-  assert.equal(client.connack.properties.receiveMaximum, 65535);
+  assert.equal(client.connack.properties.topicAliasMaximum, 65535);
   await client.mqtt.subscribeAsync("n/5", { qos: 1, properties: { subscriptionIdentifier: 9 } });
   const sent = { contentType: "text/plain", userProperties: { a: ["1", "2"] }, correlationData: Buffer.from([1]) };
   await client.mqtt.publishAsync("n/5", "x", { qos: 1, properties: sent });

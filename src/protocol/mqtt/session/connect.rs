@@ -232,7 +232,8 @@ impl MqttSession {
         if connecting.announce_expiry {
             Property::SessionExpiry(connecting.expiry.0).encode(out);
         }
-        if let Some(maximum) = self.limits.receive_maximum {
+        // Saying nothing says 65,535 too; Paho's MQTT 5 client for Java takes the number for -1 and never publishes.
+        if let Some(maximum) = self.limits.receive_maximum.filter(|maximum| *maximum < u16::MAX) {
             Property::ReceiveMaximum(maximum).encode(out);
         }
         if let Some(bytes) = self.limits.maximum_packet_size {
