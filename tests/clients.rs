@@ -1,16 +1,21 @@
-//! Clients as people have them: Mosquitto's, Paho, MQTT.js in Node and in a browser, and every example.
+//! Clients as people have them: Mosquitto's, libraries in Python, C, Java and Rust, MQTT.js in Node and in a browser, and
+//! every example.
 #![expect(clippy::unwrap_used, reason = "a failed test is told by its panic")]
 
 #[path = "clients/browser.rs"]
 mod browser;
 #[path = "clients/examples.rs"]
 mod examples;
+#[path = "clients/java.rs"]
+mod java;
 #[path = "clients/libraries.rs"]
 mod libraries;
 #[path = "clients/mosquitto.rs"]
 mod mosquitto;
 #[path = "clients/python.rs"]
 mod python;
+#[path = "clients/rumqttc.rs"]
+mod rumqttc;
 #[path = "clients/support/mod.rs"]
 mod support;
 
