@@ -151,18 +151,20 @@ fn the_alias_chooses_a_key() {
     }
 }
 
+type Maker = &'static dyn Fn(&Stores<'_>);
+
 /// Trust in every format, with a client that shows a certificate.
 #[test]
 fn trust_stores_of_every_format() {
-    let import = |stores: &Stores<'_>, kind: &str| {
+    fn import(stores: &Stores<'_>, kind: &str) {
         let own = ["-importcert", "-noprompt", "-alias", "ca", "-file", "ca.pem", "-keystore", "trust"];
         stores.keytool(&[&own[..], &["-storepass", PASSWORD, "-storetype", kind]].concat());
-    };
-    let by_openssl = |stores: &Stores<'_>| {
+    }
+    fn by_openssl(stores: &Stores<'_>) {
         let export = ["pkcs12", "-export", "-nokeys", "-in", "ca.pem", "-out", "trust"];
         stores.openssl(&[&export[..], &["-passout", "pass:changeit"]].concat());
-    };
-    let all: [(&str, &dyn Fn(&Stores<'_>)); 6] = [
+    }
+    let all: [(&str, Maker); 6] = [
         ("trustStorePassword=changeit", &|stores| import(stores, "JKS")),
         // Java reads such a store without its password.
         ("trustStoreType=JKS", &|stores| import(stores, "JKS")),

@@ -134,6 +134,21 @@ fn a_certificate_that_is_trusted_itself() {
     is_refused(&broker, &Dialer::showing(&stores, "double"), "certificate");
 }
 
+/// So many that their names do not fit into what clients are told.
+#[test]
+fn a_thousand_certificates_that_are_trusted_themselves() {
+    let instance = needing("");
+    let stores = stores(&instance);
+    let mut all = stores.text("ca.pem");
+    stores.authority("self", &format!("/O={}/CN=device", "x".repeat(60)));
+    all += &stores.text("self.pem").repeat(1000);
+    std::fs::write(stores.path("all.pem"), all).unwrap();
+    instance.replace("etc/broker.xml", "trustStorePath=ca.pem", "trustStorePath=all.pem");
+    let broker = instance.start();
+    Dialer::showing(&stores, "self").connect(broker.port(), "a").unwrap();
+    Dialer::showing(&stores, "client").connect(broker.port(), "b").unwrap();
+}
+
 #[test]
 fn a_certificate_that_was_revoked() {
     let instance = needing("crlPath=revoked.pem");

@@ -36,7 +36,7 @@ impl ClientTrust {
 fn is_about_the_path(error: &Error) -> bool {
     use CertificateError as Wrong;
     let Error::InvalidCertificate(wrong) = error else { return false };
-    matches!(wrong, Wrong::UnknownIssuer | Wrong::Other(_) | Wrong::InvalidPurpose | Wrong::BadSignature)
+    matches!(wrong, Wrong::UnknownIssuer | Wrong::Other(_) | Wrong::BadSignature)
 }
 
 impl fmt::Debug for ClientTrust {

@@ -19,6 +19,9 @@ use crate::keystore::{Kind, Problem, Store, StoreError, StoreFile, revocation_li
 /// Protocols that a client may ask for by ALPN: MQTT, and what WebSockets begin with.
 const ALPN: [&[u8]; 2] = [b"mqtt", b"http/1.1"];
 
+/// Bytes of the names of those who are trusted, up to which clients are told them.
+const HINTS_MAX: usize = 16 * 1024;
+
 /// Whether clients show a certificate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClientCertificates {
@@ -138,7 +141,11 @@ impl TlsSettings {
                 wrong("trustStorePath", format_args!("{}: a certificate cannot be used: {error}", file.path.display()))
             })?;
         }
+        let names = roots.subjects().iter().map(|name| name.as_ref().len()).sum::<usize>();
         let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+        if names > HINTS_MAX {
+            builder = builder.clear_root_hint_subjects();
+        }
         if let Some(path) = &self.revocations {
             let lists = revocation_lists(path).map_err(|error| wrong("crlPath", error))?;
             // As in Java: what no list vouches for is refused, and an old list vouches for nothing.
