@@ -117,6 +117,10 @@ fn half_handshakes_by_the_thousand() {
         stream.write_all(&[0xC0, 0]).unwrap();
         assert_eq!(packet(stream).unwrap(), [0xD0, 0]);
     }
+    let counted = instance.command(&["limit", "stat", "--json"]).output().unwrap().stdout;
+    let counted: Vec<serde_json::Value> = serde_json::from_slice(&counted).unwrap();
+    let row = counted.iter().find(|row| row["name"] == "TLS handshakes").unwrap();
+    assert!(row["current"].as_u64() == row["limit"].as_u64() && row["refused"].as_u64() > Some(0), "{row}");
     let used = memory(&broker) - idle;
     assert!(used < 64 * 1024, "{used} KB for {} half handshakes", half.len());
 }

@@ -15,6 +15,7 @@ use tokio_rustls::rustls::ServerConnection;
 use super::places::Places;
 use super::server::ServerTls;
 use super::socket::TlsSocket;
+use crate::core::limit::Limit;
 use crate::security::ClientCertificate;
 
 /// Handshakes at a time for each processor.
@@ -33,6 +34,8 @@ const HANDSHAKE_RECORD: u8 = 22;
 pub struct Handshakes {
     jobs: mpsc::UnboundedSender<Job>,
     places: Rc<Places>,
+    underway: Rc<Limit>,
+    failed: Rc<Limit>,
 }
 
 /// A connection for the thread.
@@ -85,7 +88,14 @@ impl Handshakes {
         let work = move || runtime.block_on(serve(received, acceptors));
         std::thread::Builder::new().name("tls".into()).spawn(work)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Ok(Rc::new(Self { jobs, places: Places::new(PLACES_PER_CORE * cores, GRACE) }))
+        let underway = Rc::new(Limit::new("TLS handshakes", (PLACES_PER_CORE * cores) as u64));
+        let failed = Rc::new(Limit::new("failed TLS handshakes", u64::MAX));
+        Ok(Rc::new(Self { jobs, places: Places::new(underway.clone(), GRACE), underway, failed }))
+    }
+
+    /// What operators see.
+    pub fn limits(&self) -> [&Rc<Limit>; 2] {
+        [&self.underway, &self.failed]
     }
 
     /// Makes the handshake of a new connection.
@@ -97,13 +107,15 @@ impl Handshakes {
         socket: TcpStream,
         tls: &Arc<ServerTls>,
     ) -> Result<(TlsSocket, Option<Arc<ClientCertificate>>), Failure> {
-        match tls.settings.handshake_max {
-            Some(max) => match tokio::time::timeout(max, self.make_untimed(socket, tls)).await {
-                Ok(result) => result,
-                Err(_) => Err(Failure::TooSlow),
-            },
-            None => self.make_untimed(socket, tls).await,
+        let making = self.make_untimed(socket, tls);
+        let result = match tls.settings.handshake_max {
+            Some(max) => tokio::time::timeout(max, making).await.unwrap_or(Err(Failure::TooSlow)),
+            None => making.await,
+        };
+        if result.is_err() {
+            self.failed.refuse();
         }
+        result
     }
 
     async fn make_untimed(

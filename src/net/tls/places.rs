@@ -9,13 +9,15 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
+use crate::core::limit::Limit;
+
 /// Waiting peers from which on those that have gone are looked for.
 const SWEEP_MIN: usize = 64;
 
 /// A number of places. When all are taken, the newest that waits gets the next, since those before it may have given up;
 /// and the oldest holder has to go once its grace is over.
 pub(super) struct Places {
-    free: Cell<usize>,
+    taken: Rc<Limit>,
     grace: Duration,
     /// The newest last.
     waiting: RefCell<Vec<oneshot::Sender<Place>>>,
@@ -36,9 +38,10 @@ pub(super) struct Place {
 }
 
 impl Places {
-    pub fn new(count: usize, grace: Duration) -> Rc<Self> {
+    /// As many as `taken` may count. Who has to go counts as refused.
+    pub fn new(taken: Rc<Limit>, grace: Duration) -> Rc<Self> {
         Rc::new(Self {
-            free: Cell::new(count),
+            taken,
             grace,
             waiting: RefCell::default(),
             sweep_at: Cell::new(SWEEP_MIN),
@@ -48,8 +51,8 @@ impl Places {
 
     /// Waits for a place.
     pub async fn take(self: &Rc<Self>) -> Place {
-        if self.free.get() > 0 {
-            self.free.set(self.free.get() - 1);
+        if self.taken.current() < self.taken.max() {
+            self.taken.add(1);
             return self.begin(Place { places: self.clone(), holder: None });
         }
         let (sender, mut receiver) = oneshot::channel();
@@ -90,6 +93,7 @@ impl Places {
         let Some(oldest) = oldest else { return };
         self.holders.borrow_mut().retain(|other| !Rc::ptr_eq(other, &oldest));
         oldest.has_to_go.notify_one();
+        self.taken.refuse();
     }
 }
 
@@ -117,7 +121,7 @@ impl Drop for Place {
                 return;
             }
         }
-        self.places.free.set(self.places.free.get() + 1);
+        self.places.taken.give(1);
     }
 }
 
@@ -130,6 +134,10 @@ mod tests {
 
     const GRACE: Duration = Duration::from_secs(2);
 
+    fn one_place(grace: Duration) -> Rc<Places> {
+        Places::new(Rc::new(Limit::new("places", 1)), grace)
+    }
+
     fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
         future.poll(&mut Context::from_waker(Waker::noop()))
     }
@@ -138,7 +146,7 @@ mod tests {
     fn the_newest_gets_the_next_place_and_none_is_lost() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let _entered = runtime.enter();
-        let places = Places::new(1, GRACE);
+        let places = one_place(GRACE);
         let Poll::Ready(first) = poll(pin!(places.take())) else { panic!("no place is free") };
         let mut second = Box::pin(places.take());
         let mut third = Box::pin(places.take());
@@ -153,7 +161,7 @@ mod tests {
         let Poll::Ready(place) = poll(third.as_mut()) else { panic!("the place is lost") };
         drop(second);
         drop(place);
-        assert_eq!(places.free.get(), 1);
+        assert_eq!(places.taken.current(), 0);
         assert!(places.holders.borrow().is_empty());
     }
 
@@ -161,7 +169,7 @@ mod tests {
     fn those_that_have_given_up_are_forgotten() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let _entered = runtime.enter();
-        let places = Places::new(1, GRACE);
+        let places = one_place(GRACE);
         let Poll::Ready(_first) = poll(pin!(places.take())) else { panic!("no place is free") };
         for _ in 0..10_000 {
             assert!(poll(pin!(places.take())).is_pending());
@@ -171,7 +179,7 @@ mod tests {
 
     #[test]
     fn the_oldest_has_to_go_when_its_grace_is_over() {
-        let places = Places::new(1, Duration::ZERO);
+        let places = one_place(Duration::ZERO);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         tokio::task::LocalSet::new().block_on(&runtime, async {
             let first = places.take().await;
@@ -182,6 +190,7 @@ mod tests {
             first.is_wanted().await;
             drop(first);
             assert!(second.await.is_ok());
+            assert_eq!((places.taken.current(), places.taken.refused()), (0, 1));
         });
     }
 }
