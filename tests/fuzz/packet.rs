@@ -35,7 +35,7 @@ pub fn connect(client_id: &str, choices: &mut Choices<'_>) -> Vec<u8> {
     Property::SessionExpiry(choices.pick(&[0, 1, 3600, u32::MAX])).encode(&mut properties);
     if options & 4 != 0 {
         Property::ReceiveMaximum(choices.pick(&[1, 2, 5, u16::MAX])).encode(&mut properties);
-        Property::MaximumPacketSize(80 + u32::from(choices.byte())).encode(&mut properties);
+        Property::MaximumPacketSize(80 + choices.below(16) as u32).encode(&mut properties);
         Property::TopicAliasMaximum(choices.pick(&[0, 1, 3, u16::MAX])).encode(&mut properties);
         Property::RequestProblemInformation(choices.flag()).encode(&mut properties);
     }
@@ -169,7 +169,7 @@ fn message(version: Version, choices: &mut Choices<'_>) -> Vec<u8> {
         Property::UserProperty("k", "v").encode(&mut properties);
     }
     let qos = QUALITIES[usize::from(options & 3) % 3];
-    let length = choices.below(80);
+    let length = choices.below(100);
     let packet = Publish {
         dup: options & 32 != 0 && qos > QoS::AtMostOnce,
         qos,
@@ -177,7 +177,7 @@ fn message(version: Version, choices: &mut Choices<'_>) -> Vec<u8> {
         topic,
         packet_id: if qos == QoS::AtMostOnce { 0 } else { id(choices) },
         properties: for_version(version, &properties),
-        payload: &[b'x'; 80][..length],
+        payload: &[b'x'; 100][..length],
     };
     encoded(&Packet::Publish(packet), version)
 }
