@@ -53,6 +53,15 @@ fn time_away_counts_from_the_first_of_several_crashes() {
 }
 
 #[test]
+fn a_second_connect_of_no_known_version_is_a_protocol_error() {
+    let mut script = Script::new();
+    let client = script.join(&passing("c"));
+    script.send(client, b"\x10\x06\x00\x01Q\x09\x00\x00");
+    assert_eq!(script.hears(client), [Heard::Disconnect(0x82)]); // [MQTT-3.1.0-2]
+    assert!(script.node.is_over(client.link));
+}
+
+#[test]
 fn nothing_is_said_before_connack() {
     let mut script = Script::new();
     let first = script.join(&lasting("s"));

@@ -141,7 +141,11 @@ impl MqttSession {
             _ => self.version,
         };
         self.version = version;
-        let packet = codec::decode(frame, version)?;
+        let packet = codec::decode(frame, version).map_err(|fault| match (&self.stage, fault.kind) {
+            // [MQTT-3.1.0-2] A second CONNECT is wrong whatever version it names.
+            (Stage::Open, Kind::UnsupportedVersion) => Fault::protocol("MQTT-3.1.0-2"),
+            _ => fault,
+        })?;
         trace::received(&self.client_id, &packet, frame.len());
         match (&self.stage, packet) {
             (Stage::New, Packet::Connect(packet)) => self.connect(&packet, cx),
