@@ -4,12 +4,9 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use artemis_rs::core::address::Syntax;
 use artemis_rs::core::id::Time;
 use artemis_rs::engine::{Admission, ConnectionKey, Engine, Options, Peer, Terms};
-use artemis_rs::protocol::Expiry;
-use artemis_rs::protocol::mqtt::topic::Translation;
-use artemis_rs::protocol::mqtt::{Bounds, KeepAlive, Limits, MqttSession};
+use artemis_rs::protocol::mqtt::{Limits, MqttSession};
 use artemis_rs::security::ConnectionRequest;
 use artemis_rs::store::{Completion, Journal, MemoryJournal};
 
@@ -46,19 +43,7 @@ impl World {
         let list = completions.clone();
         let notify = move |completion| list.lock().expect("nobody panics").push(completion);
         let options = Options { is_durable: store != Store::None, ..Options::default() };
-        let limits = Limits {
-            default_expiry: Expiry::NEVER,
-            default_expiry_for_v5: false,
-            receive_maximum: None,
-            topic_alias_maximum: None,
-            maximum_packet_size: None,
-            keep_alive: KeepAlive::Client,
-            close_on_refused_publish: true,
-            may_take_over: true,
-            in_flight_maximum: u16::MAX,
-            translation: Translation::new(Syntax::default()),
-            bounds: Bounds::default(),
-        };
+        let limits = Limits::default();
         let peer = Peer {
             acceptor: "bench".into(),
             address: "127.0.0.1:1".into(),

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::Failure;
-use crate::config::{self, CertificateName, Config, KeepAlive, PermissionType, SessionExpiry};
+use crate::config::{self, CertificateName, Config, KeepAlive, Moved, PermissionType, SessionExpiry};
 use crate::core::address::Syntax;
 use crate::core::limit::Limit;
 use crate::core::settings::Hierarchy;
@@ -12,7 +12,7 @@ use crate::engine::{DeclaredAddress, Options, Terms};
 use crate::net::tls::{Handshakes, ServerTls};
 use crate::net::{Acceptor, GateOptions, Tls};
 use crate::protocol::Expiry;
-use crate::protocol::mqtt::{self, BoundNumbers, Bounds, MqttSession, topic::Translation};
+use crate::protocol::mqtt::{self, BoundNumbers, Bounds, MqttSession, codec::QoS, topic::Translation};
 use crate::security::{Authorization, Authorizer, NameKind, Permission, SecurityManager, SecuritySetting};
 
 /// Connections that wait to be accepted, unless the acceptor says otherwise.
@@ -35,6 +35,7 @@ pub fn engine_options(
         is_durable,
         settle_ms: config.journal_buffer_timeout_ns.div_ceil(1_000_000),
         session_scan_ms: config.mqtt_session_scan_interval_ms.max(1),
+        will_grace_ms: config.mqtt_will_recovery_grace_ms,
         expiry_scan_ms: config.message_expiry_scan_period_ms,
         queued_bytes_max: config.global_max_size.map_or(QUEUED_BYTES_MAX, |bytes| bytes as usize),
         clients_max: config.max_total_sessions.unwrap_or(u64::MAX),
@@ -146,24 +147,44 @@ fn bound_numbers(config: &config::Acceptor) -> BoundNumbers {
 }
 
 fn limits(config: &config::Mqtt, syntax: Syntax, bounds: Bounds) -> mqtt::Limits {
+    let elsewhere = config.server_reference.as_deref().map(|reference| mqtt::Elsewhere {
+        reference: reference.into(),
+        permanently: config.server_moved == Moved::Permanently,
+    });
     mqtt::Limits {
-        default_expiry: match config.default_session_expiry {
-            SessionExpiry::Never => Expiry::NEVER,
-            SessionExpiry::Seconds(seconds) => Expiry(seconds),
-        },
+        default_expiry: expiry(config.default_session_expiry),
         default_expiry_for_v5: config.default_session_expiry_is_explicit,
+        maximum_expiry: expiry(config.maximum_session_expiry),
+        default_message_expiry_s: config.default_message_expiry,
+        maximum_message_expiry_s: config.maximum_message_expiry,
         receive_maximum: config.receive_maximum,
         topic_alias_maximum: config.topic_alias_maximum,
         maximum_packet_size: config.maximum_packet_size,
+        maximum_qos: QoS::try_from(config.maximum_qos).unwrap_or(QoS::ExactlyOnce),
+        retain_available: config.retain_available,
+        wildcards_available: config.wildcard_subscription_available,
+        identifiers_available: config.subscription_identifiers_available,
+        shared_available: config.shared_subscription_available,
+        response_information: config.response_information.as_deref().map(Into::into),
+        elsewhere,
         keep_alive: match config.server_keep_alive {
             KeepAlive::Client => mqtt::KeepAlive::Client,
             KeepAlive::Off => mqtt::KeepAlive::Off,
             KeepAlive::AtMost(seconds) => mqtt::KeepAlive::AtMost(seconds),
         },
+        explains: config.reason_strings,
+        checks_payloads: config.validate_payload_format,
         close_on_refused_publish: config.close_on_publish_authorization_failure,
         may_take_over: config.allow_link_stealing,
         in_flight_maximum: config.default_maximum_in_flight,
         translation: Translation::new(syntax),
         bounds,
+    }
+}
+
+fn expiry(configured: SessionExpiry) -> Expiry {
+    match configured {
+        SessionExpiry::Never => Expiry::NEVER,
+        SessionExpiry::Seconds(seconds) => Expiry(seconds),
     }
 }

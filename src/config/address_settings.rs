@@ -90,7 +90,7 @@ keys! {
     "auto-delete-queues-message-count" => auto_delete_queues_message_count: or_none, Applied;
     "auto-delete-queues-skip-usage-check" => auto_delete_queues_skip_usage_check: boolean, NoEffect;
     "config-delete-queues" => config_delete_queues: |text| one_of(text, CONFIG_DELETE), NoEffect;
-    "auto-create-addresses" => auto_create_addresses: boolean, NoEffect;
+    "auto-create-addresses" => auto_create_addresses: boolean, Applied;
     "auto-delete-addresses" => auto_delete_addresses: boolean, Applied;
     "auto-delete-addresses-delay" => auto_delete_addresses_delay: count, NoEffect;
     "auto-delete-addresses-skip-usage-check" => auto_delete_addresses_skip_usage_check: boolean, NoEffect;

@@ -38,6 +38,7 @@ const RULES: &[(&str, Rule)] = &[
     ("journal-datasync", Rule::Bool(|c| &mut c.journal_datasync)),
     ("journal-buffer-timeout", Rule::Delay(|c| &mut c.journal_buffer_timeout_ns)),
     ("mqtt-session-scan-interval", Rule::Time(|c| &mut c.mqtt_session_scan_interval_ms)),
+    ("mqtt-will-recovery-grace", Rule::Delay(|c| &mut c.mqtt_will_recovery_grace_ms)),
     ("message-expiry-scan-period", Rule::Period(|c| &mut c.message_expiry_scan_period_ms)),
     ("global-max-size", Rule::Size(|c| &mut c.global_max_size)),
     ("management-address", Rule::Text(|c| &mut c.management_address)),

@@ -31,7 +31,7 @@ pub use acceptor::{Acceptor, Protocol};
 pub use addresses::{AddressDeclaration, QueueDeclaration};
 pub use error::{ConfigError, Warning};
 pub use limits::Limits;
-pub use mqtt::{KeepAlive, Mqtt, SessionExpiry};
+pub use mqtt::{KeepAlive, Moved, Mqtt, SessionExpiry};
 pub use resource_limits::{ResourceLimitSettings, ResourceLimits};
 pub use security::{PermissionType, SecuritySetting};
 pub use sensitive::{SensitiveCodec, SensitiveError};
@@ -59,6 +59,7 @@ pub struct Config {
     pub journal_datasync: bool,
     pub journal_buffer_timeout_ns: u64,
     pub mqtt_session_scan_interval_ms: u64,
+    pub mqtt_will_recovery_grace_ms: u64,
     /// `None` where the scan is switched off.
     pub message_expiry_scan_period_ms: Option<u64>,
     /// Bytes; `None` leaves it to the broker.
@@ -101,6 +102,7 @@ impl Default for Config {
             journal_datasync: true,
             journal_buffer_timeout_ns: 3_333_333,
             mqtt_session_scan_interval_ms: 5000,
+            mqtt_will_recovery_grace_ms: 30_000,
             message_expiry_scan_period_ms: Some(30_000),
             global_max_size: None,
             max_total_sessions: Some(1_000_000),

@@ -104,6 +104,11 @@ impl<P> Router<P> {
         &self.bindings[key.index()]
     }
 
+    /// Whether something is bound by exactly this pattern.
+    pub fn has_pattern(&self, pattern: &str) -> bool {
+        self.patterns.get(self.syntax.pattern(pattern)).is_some()
+    }
+
     /// All bindings, in no order.
     pub fn bindings(&self) -> impl Iterator<Item = &Binding> {
         self.bindings.iter().map(|(_, binding)| binding)

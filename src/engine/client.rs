@@ -34,6 +34,8 @@ pub(super) struct Client {
     pub will: Option<Will>,
     /// When its will is to be sent.
     pub will_due: Option<Time>,
+    /// The journal knows its will.
+    pub has_will_record: bool,
     /// Exactly-once messages from it that it may repeat.
     pub received: Vec<(u16, Ticket)>,
     /// Deliveries to be sent again, in order.
@@ -99,6 +101,7 @@ impl Engine {
             memberships: SmallVec::new(),
             will: None,
             will_due: None,
+            has_will_record: false,
             received: Vec::new(),
             resume: VecDeque::new(),
             recorded: HashSet::default(),
@@ -201,6 +204,7 @@ impl Engine {
     /// can rely on the deletion.
     pub(super) fn end_client(&mut self, key: ConsumerKey) -> Ticket {
         self.send_will_now(key);
+        self.forget_will(key);
         self.end_replays(key);
         let names: Vec<_> = self.clients[key.index()].subscriptions.keys().cloned().collect();
         for name in &names {
@@ -218,7 +222,6 @@ impl Engine {
         }
         let ticket = self.open.write(|batch| {
             batch.delete_record(&Key::client(client.id));
-            batch.delete_record(&Key::will(client.id));
             delete_all(batch, Kind::Subscription, client.id);
             delete_all(batch, Kind::Outgoing, client.id);
             delete_all(batch, Kind::Received, client.id);

@@ -334,6 +334,7 @@ impl Engine {
         for key in keys {
             self.kick(key, Closing::ShuttingDown, true);
         }
+        self.send_all_wills();
     }
 
     fn watch_silence(&mut self, key: ConnectionKey) {

@@ -7,6 +7,7 @@
 //!                                    └─► OpenBatch ─► journal ─► ticket
 //! ```
 
+mod address;
 mod bounds;
 mod client;
 mod commit;
@@ -22,6 +23,7 @@ mod recover;
 mod replay;
 mod report;
 mod rights;
+mod scan;
 mod settle;
 mod subscribe;
 mod timer;
@@ -53,7 +55,7 @@ use internal::Internal;
 use publish::ExpiryRule;
 use rights::{Classes, Verdicts};
 use timer::Timers;
-use will::LateWill;
+use will::{DueWill, LeftWill};
 
 pub use connection::{Admission, ConnectionKey, Peer};
 pub use options::{DeclaredAddress, Options};
@@ -90,6 +92,9 @@ pub struct Engine {
     /// Clients whose state has ended, until that is durable.
     ended: HashMap<Rc<str>, Ticket, foldhash::fast::RandomState>,
     by_id: HashMap<Rc<str>, ConsumerKey, foldhash::fast::RandomState>,
+    due_wills: VecDeque<DueWill>,
+    /// Wills of clients that were there before the broker failed, by client id.
+    left_wills: HashMap<Rc<str>, LeftWill, foldhash::fast::RandomState>,
     connections: Slab<Connection>,
     classes: Classes,
     open: OpenBatch,
@@ -105,7 +110,8 @@ pub struct Engine {
     replaying: VecDeque<ConsumerKey>,
     /// Connections on which nobody is let in yet, and some that are, in the order they came.
     strangers: VecDeque<(ConnectionKey, u64)>,
-    late_wills: VecDeque<LateWill>,
+    /// Wills are due and have used up their rate.
+    wills_are_late: bool,
     will_rate: Rate,
     is_stopping: bool,
     next_message: u64,
@@ -164,6 +170,10 @@ struct Policy {
     retained_expiry: OnceCell<ExpiryRule>,
     verdicts: Verdicts,
     is_internal: bool,
+    /// The name may mean a queue of an address.
+    is_qualified: bool,
+    /// A message may bring the address into being.
+    may_create: bool,
 }
 
 /// Credentials to be checked outside.
@@ -189,6 +199,8 @@ impl Engine {
             clients: Slab::new(),
             ended: HashMap::default(),
             by_id: HashMap::default(),
+            due_wills: VecDeque::new(),
+            left_wills: HashMap::default(),
             connections: Slab::new(),
             classes: Classes::default(),
             open: OpenBatch::new(options.is_durable),
@@ -200,7 +212,7 @@ impl Engine {
             held_queues: Vec::new(),
             replaying: VecDeque::new(),
             strangers: VecDeque::new(),
-            late_wills: VecDeque::new(),
+            wills_are_late: false,
             will_rate: Rate::new(options.wills_per_second, 1, now),
             is_stopping: false,
             next_message: 1,
@@ -285,7 +297,7 @@ impl Engine {
 
     /// Whether there is work that did not fit into this tick.
     pub fn has_more(&self) -> bool {
-        !self.replaying.is_empty()
+        !self.replaying.is_empty() || self.has_due_wills()
     }
 
     /// When [`Engine::advance`] has something to do.
@@ -299,6 +311,7 @@ impl Engine {
         self.now = self.now.max(now);
         self.look_at_epoch();
         self.run_timers();
+        self.send_wills();
         self.replay_more();
     }
 

@@ -30,6 +30,7 @@ impl Engine {
         if found.is_none() && !self.bounds.clients.admits(self.clients.len() as u64 + 1) {
             return self.notify(connection, Event::NotOpened(Denial::QuotaExceeded));
         }
+        self.take_back_will(connection, &open);
         let present = found.is_some();
         // A session that has ended must not come back with a crash once the client was told that it is new.
         let ticket = self.ended.get(&open.client_id).copied().unwrap_or_default();
@@ -48,7 +49,9 @@ impl Engine {
             self.await_ticket(connection, waits);
         }
         self.notify(connection, Event::Opened { present, received, ticket });
-        self.dispatch_client(key);
+        if self.connections[connection.index()].client == Some(key) {
+            self.dispatch_client(key);
+        }
     }
 
     /// Ends the connection that holds the client id, if the newcomer may take its place.

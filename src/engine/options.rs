@@ -17,6 +17,8 @@ pub struct Options {
     /// How long a batch waits for its messages to be settled by connected clients.
     pub settle_ms: u64,
     pub session_scan_ms: u64,
+    /// How long clients may take to come back after a failure of the broker before their wills are sent.
+    pub will_grace_ms: u64,
     /// Milliseconds between scans for expired messages; `None` for none.
     pub expiry_scan_ms: Option<u64>,
     /// Bytes of queued messages beyond which durable ones are refused.
@@ -54,6 +56,7 @@ impl Default for Options {
             is_durable: false,
             settle_ms: 1,
             session_scan_ms: 5000,
+            will_grace_ms: 30_000,
             expiry_scan_ms: Some(30_000),
             queued_bytes_max: usize::MAX,
             clients_max: 1_000_000,

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
+use super::address::Qualified;
 use super::commit::Waiter;
 use super::connection::ConnectionKey;
 use super::rights::Rights;
@@ -48,14 +49,19 @@ impl Engine {
     pub(super) fn publish(&mut self, key: ConnectionKey, publish: Publish<'_>) {
         self.counters.received += 1;
         let (token, handle, guarantee) = (publish.token, publish.handle, publish.guarantee);
-        let route = self.route(&publish.address);
+        let mut route = self.route(&publish.address);
+        let qualified = if route.policy.is_qualified { self.qualified(route.address.name()) } else { None };
+        if let Some(qualified) = &qualified {
+            route = self.route(&qualified.address);
+        }
         self.scratch.address = publish.address;
         let connection = &self.connections[key.index()];
         let Some(client) = connection.client else { return };
         let number = connection.number;
         let keeps = publish.retain && !publish.payload.is_empty();
         let may = self.may(client, &route, Permission::Send);
-        if let Err(refusal) = self.admit(&route, may, guarantee, keeps) {
+        let admission = self.admit(&route, may, guarantee, keeps);
+        if let Err(refusal) = admission.and_then(|()| self.check_creation(&route)) {
             self.counters.refused += 1;
             let (user, address) = (self.clients[client.index()].user(), route.address.name());
             if refusal == Refusal::NotAuthorized {
@@ -76,7 +82,10 @@ impl Engine {
             expires: publish.expires,
             publisher: self.clients[client.index()].id,
         };
-        let routed = self.send(&route, draft);
+        let routed = match qualified {
+            Some(qualified) => self.send_to_one(&route, &qualified, draft),
+            None => self.send(&route, draft),
+        };
         let Some(token) = token else { return };
         let is_durable = self.clients[client.index()].is_durable;
         if let Some(handle) = handle.filter(|_| is_durable) {
@@ -101,6 +110,8 @@ impl Engine {
             retained_expiry: OnceCell::new(),
             verdicts: self.classes.verdicts(),
             is_internal: self.internal.holds(address),
+            is_qualified: address.contains("::"),
+            may_create: options.address_settings.resolve(address).auto_create_addresses != Some(false),
         })
     }
 
@@ -123,6 +134,24 @@ impl Engine {
         let is_near = self.retained.len() as u64 >= bounds.retained.max();
         (!is_near || self.retained.get(address).is_some() || bounds.retained.admits(self.retained.len() as u64 + 1))
             && bounds.retained_bytes.admits(self.retained.bytes() as u64)
+    }
+
+    /// A message that reaches nobody brings its address into being, unless the address's settings forbid that.
+    fn check_creation(&self, route: &Route<Policy>) -> Result<(), Refusal> {
+        let is_needed = !route.policy.may_create && route.targets.is_empty() && route.competing.is_empty();
+        if is_needed && !self.has_address(route.address.name()) {
+            return Err(Refusal::AddressInvalid);
+        }
+        Ok(())
+    }
+
+    /// A message for one queue of an address; it is no last value.
+    fn send_to_one(&mut self, route: &Rc<Route<Policy>>, to: &Qualified, draft: Draft<'_>) -> Routed {
+        let mut routed = Routed { is_matched: false, unit: None, is_fixed: false };
+        let expires = route.policy.expiry.apply(draft.expires, self.now);
+        let message = self.make_message(route, Draft { expires, retain: false, ..draft });
+        routed.is_matched = self.enqueue(to.queue, &message, &to.grant, &mut routed.unit);
+        routed
     }
 
     /// Sends what a will has to say, by the rights of its client.

@@ -12,16 +12,12 @@ use crate::core::id::{ConsumerKey, QueueKey, Ticket, Time};
 use crate::core::message::{Address, Message};
 use crate::core::queue::{Entry, Place, Queue};
 use crate::core::retained;
-use crate::protocol::{DeliveryRef, Expiry, InFlight, RetainedWish, Subscription, SubscriptionName, Will};
+use crate::protocol::{DeliveryRef, Expiry, InFlight, RetainedWish, Subscription, SubscriptionName};
 use crate::store::record::{
     AliveRecord, ClientRecord, EntryRecord, Key, Kind, MessageRecord, OutgoingRecord, QueueRecord, SubscriptionRecord,
     Value, WillRecord,
 };
 use crate::store::{Journal, JournalError};
-
-/// A will whose client was connected when the broker failed is sent no sooner than this after the start, so that a
-/// client that comes back can take it away.
-const WILL_GRACE_MS: u64 = 5_000;
 
 /// What was found in the journal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -333,20 +329,9 @@ impl Recovery {
     }
 
     fn wills(&mut self, journal: &mut dyn Journal) -> Result<(), JournalError> {
-        let now = self.engine.now;
         for (key, value) in read(journal, Kind::Will)? {
             let (id, _) = Key::numbers(&key);
-            let record = WillRecord::from_bytes(&value)?;
-            let Some(consumer) = self.clients.get(&id).copied() else {
-                self.orphans.push(key);
-                continue;
-            };
-            let due = record.due.map_or_else(|| now.after(record.delay_ms.max(WILL_GRACE_MS)), Time);
-            let client = &mut self.engine.clients[consumer.index()];
-            let due = client.left.and_then(|left| client.expiry.ends(left)).map_or(due, |ends| due.min(ends));
-            client.will = Some(Will { posting: record.posting, delay_ms: record.delay_ms });
-            client.will_due = Some(due);
-            self.engine.set_timer(due, Timer::Will(consumer, id));
+            self.engine.restore_will(id, WillRecord::from_bytes(&value)?);
         }
         Ok(())
     }

@@ -22,6 +22,7 @@ impl Engine {
             let is_taken = subscription.refused.map_or(Ok(()), Err);
             let result = is_taken
                 .and_then(|()| self.check_consume(client, &subscription.name))
+                .and_then(|()| self.check_address(client, &subscription.name))
                 .and_then(|()| self.take_room(key, client, subscription));
             is_changed |= result.is_ok();
             results.push(result.map(|()| self.add_subscription(client, subscription)));
@@ -60,6 +61,20 @@ impl Engine {
             name.pattern
         );
         Err(Refusal::NotAuthorized)
+    }
+
+    /// An address that is not there is made, unless its settings forbid that.
+    fn check_address(&self, key: ConsumerKey, name: &SubscriptionName) -> Result<(), Refusal> {
+        let pattern = &*name.pattern;
+        if self.may_create(pattern)
+            || self.clients[key.index()].subscriptions.contains_key(name)
+            || self.has_address(pattern)
+            || self.qualified(pattern).is_some()
+        {
+            return Ok(());
+        }
+        tracing::debug!(address = pattern, "AMQ229203: Address Does Not Exist");
+        Err(Refusal::AddressInvalid)
     }
 
     /// Whether there is room for a subscription, which is taken at once.
@@ -147,12 +162,7 @@ impl Engine {
             return Some(self.group_queue(name));
         }
         if let Some((address, queue)) = name.pattern.split_once("::") {
-            let is_there =
-                self.options.addresses.iter().any(|declared| {
-                    &*declared.name == address && declared.queues.iter().any(|(name, _)| &**name == queue)
-                });
-            let shared = SharedName { group: None, name: queue.into() };
-            return is_there.then(|| self.shared.get(&shared).copied()).flatten();
+            return self.several_take_from(address, queue);
         }
         let declared = self.options.addresses.iter().find(|declared| declared.name == name.pattern)?;
         if !declared.is_anycast || declared.is_multicast {

@@ -1,23 +1,27 @@
 //! Scripts of packets against the engine: what the simulation does not pin down.
 
+mod addresses;
 mod attacks;
 mod bounds;
+mod capabilities;
 mod chance;
 mod durability;
 mod expiry;
 mod limits;
 mod names;
 mod overlap;
+mod reasons;
 mod refused;
 mod repeated;
 mod reserved;
 mod rights;
 mod sessions;
 mod shared;
+mod wills;
 
 use super::{Options, Terms};
 use crate::protocol::mqtt::Limits;
-use crate::protocol::mqtt::codec::{AckKind, SubscribeOptions, Version};
+use crate::protocol::mqtt::codec::{self, AckKind, Packet, SubscribeOptions, Version};
 use crate::sim::node::{LinkId, Node, limits, peer};
 use crate::sim::packet::{self, Heard, Hello, Letter, wish};
 
@@ -150,6 +154,26 @@ impl Script {
     /// Holds the connections from now on to these terms.
     fn set_terms(&mut self, terms: Terms) {
         self.node.peer = peer(terms).into();
+    }
+
+    /// The properties of the packets that have come since the last time.
+    fn properties(&mut self, seat: Seat) -> Vec<String> {
+        let mut bytes = self.node.take(seat.link);
+        let mut properties = Vec::new();
+        while let Ok(Some(length)) = codec::frame_length(&bytes, usize::MAX) {
+            let frame: Vec<u8> = bytes.drain(..length).collect();
+            let found = match codec::decode(&frame, seat.version).expect("well-formed") {
+                Packet::ConnAck(packet) => packet.properties,
+                Packet::Publish(packet) => packet.properties,
+                Packet::PubAck(packet) | Packet::PubRec(packet) | Packet::PubComp(packet) => packet.properties,
+                Packet::SubAck(packet) => packet.properties,
+                Packet::UnsubAck(packet) => packet.properties,
+                Packet::Disconnect(packet) => packet.properties,
+                other => panic!("{other:?}"),
+            };
+            properties.extend(found.iter().map(|property| format!("{property:?}")));
+        }
+        properties
     }
 
     fn lose(&mut self, seat: Seat) {

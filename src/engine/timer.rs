@@ -8,7 +8,6 @@ use super::connection::ConnectionKey;
 use super::{Engine, STEPS_PER_TICK};
 use crate::core::id::{ConsumerKey, Time};
 use crate::core::message::Address;
-use crate::store::record::{AliveRecord, Key};
 
 /// Something that is due at a time. It may have become void by then.
 #[derive(Debug, Clone)]
@@ -23,9 +22,12 @@ pub(super) enum Timer {
     /// An ended connection is given up.
     Linger(ConnectionKey, u64),
     Will(ConsumerKey, u64),
+    /// A will that a failure of the broker has left over, by client id.
+    LeftWill(Rc<str>),
     /// A last value's time is over.
     Retained(Rc<Address>),
-    SessionScan,
+    /// Looks for clients and subscriptions whose time is over, from this client on.
+    SessionScan(usize),
     /// Looks for expired messages, from this queue on.
     ExpiryScan(usize),
 }
@@ -92,7 +94,7 @@ impl Engine {
     }
 
     pub(super) fn start_scans(&mut self) {
-        self.timers.set(self.now.after(self.options.session_scan_ms), Timer::SessionScan);
+        self.timers.set(self.now.after(self.options.session_scan_ms), Timer::SessionScan(0));
         if let Some(period) = self.options.expiry_scan_ms {
             self.timers.set(self.now.after(period), Timer::ExpiryScan(0));
         }
@@ -108,8 +110,9 @@ impl Engine {
                 Timer::LateWills => self.send_late_wills(),
                 Timer::Linger(connection, number) => self.abandon(connection, number),
                 Timer::Will(client, id) => self.send_due_will(client, id, self.now),
+                Timer::LeftWill(client_id) => self.send_due_left_will(client_id),
                 Timer::Retained(address) => self.expire_retained(&address),
-                Timer::SessionScan => self.scan_sessions(),
+                Timer::SessionScan(from) => self.scan_sessions(from),
                 Timer::ExpiryScan(from) => self.scan_expiry(from),
             }
         }
@@ -121,49 +124,6 @@ impl Engine {
             self.forget_retained(address);
         } else {
             self.set_timer(expires, Timer::Retained(address.clone()));
-        }
-    }
-
-    fn scan_sessions(&mut self) {
-        let gone: Vec<_> = self
-            .clients
-            .iter()
-            .filter(|(_, client)| client.is_gone(self.now))
-            .map(|(place, _)| ConsumerKey::from(place))
-            .collect();
-        for key in gone {
-            self.end_client(key);
-        }
-        self.delete_abandoned();
-        if self.clients.iter().any(|(_, client)| client.is_durable && client.connection.is_some()) {
-            let record = AliveRecord { at: self.now.0 };
-            self.open.write_lazily(|batch| batch.put_record(&Key::alive(), &record));
-        }
-        self.timers.set(self.now.after(self.options.session_scan_ms), Timer::SessionScan);
-    }
-
-    /// Deletes subscriptions whose client is away longer than their address's settings allow. Nothing is deleted unless
-    /// a delay was written for it.
-    fn delete_abandoned(&mut self) {
-        if !self.options.address_settings.iter().any(|(_, settings)| settings.auto_delete_queues_delay > Some(0)) {
-            return;
-        }
-        let mut abandoned = Vec::new();
-        for (place, client) in &self.clients {
-            let Some(left) = client.left.filter(|_| client.connection.is_none()) else { continue };
-            let waiting = self.queues[client.queue.index()].queue.len() as i64;
-            for name in client.subscriptions.keys() {
-                let settings = self.options.address_settings.resolve(&name.pattern);
-                let delay = settings.auto_delete_queues_delay.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0);
-                let count = settings.auto_delete_queues_message_count.unwrap_or(0);
-                let is_old = delay > 0 && left.after(delay) <= self.now;
-                if is_old && settings.auto_delete_queues != Some(false) && (count == -1 || waiting <= count) {
-                    abandoned.push((ConsumerKey::from(place), name.clone()));
-                }
-            }
-        }
-        for (client, name) in abandoned {
-            self.remove_subscription(client, &name);
         }
     }
 

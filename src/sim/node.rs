@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, channel};
 
-use crate::core::address::Syntax;
 use crate::core::id::{Ticket, Time};
 use crate::engine::{Admission, Authentication, ConnectionKey, Engine, Options, Peer, Terms};
-use crate::protocol::mqtt::topic::Translation;
-use crate::protocol::mqtt::{Bounds, KeepAlive, Limits, MqttSession};
-use crate::protocol::{Denial, Expiry};
+use crate::protocol::Denial;
+use crate::protocol::mqtt::{Limits, MqttSession};
 use crate::security::Principal;
 use crate::store::{Batch, Completion, Journal, MemoryJournal, Notify};
 
@@ -53,19 +51,7 @@ struct Link {
 
 /// What the acceptor of a simulated broker lets its clients do.
 pub fn limits() -> Limits {
-    Limits {
-        default_expiry: Expiry::NEVER,
-        default_expiry_for_v5: false,
-        receive_maximum: Some(20),
-        topic_alias_maximum: Some(10),
-        maximum_packet_size: None,
-        keep_alive: KeepAlive::Client,
-        close_on_refused_publish: true,
-        may_take_over: true,
-        in_flight_maximum: 8,
-        translation: Translation::new(Syntax::default()),
-        bounds: Bounds::default(),
-    }
+    Limits { receive_maximum: Some(20), topic_alias_maximum: Some(10), in_flight_maximum: 8, ..Limits::default() }
 }
 
 /// A peer that an acceptor holds to these terms.
@@ -171,6 +157,14 @@ impl Node {
                 self.engine.forget(link.key);
             }
             self.pump();
+        }
+    }
+
+    /// The connection is lost, without the tick that this causes.
+    pub fn drop_link(&mut self, id: LinkId) {
+        if let Some(link) = self.links.remove(&id) {
+            self.engine.disconnect(self.now, link.key);
+            self.engine.forget(link.key);
         }
     }
 

@@ -48,6 +48,9 @@ pub struct Hello {
     pub keep_alive: u16,
     pub will: Option<Letter>,
     pub will_delay_s: u32,
+    /// Further properties of the CONNECT, and of its will, encoded.
+    pub properties: Vec<u8>,
+    pub will_properties: Vec<u8>,
 }
 
 impl Hello {
@@ -63,12 +66,14 @@ impl Hello {
             keep_alive: 0,
             will: None,
             will_delay_s: 0,
+            properties: Vec::new(),
+            will_properties: Vec::new(),
         }
     }
 
     pub fn encode(&self) -> Vec<u8> {
-        let mut properties = Vec::new();
-        let mut will_properties = Vec::new();
+        let mut properties = self.properties.clone();
+        let mut will_properties = self.will_properties.clone();
         if self.version == Version::V5 {
             if self.expiry > 0 {
                 Property::SessionExpiry(self.expiry).encode(&mut properties);

@@ -46,6 +46,36 @@ fn limits_are_announced() {
 }
 
 #[test]
+fn what_an_acceptor_does_not_offer_is_announced() {
+    use Property::{
+        MaximumQos, ResponseInformation, RetainAvailable, ServerReference, SessionExpiry, SharedAvailable,
+        SubscriptionIdentifiersAvailable, WildcardAvailable,
+    };
+    let quiet = "receiveMaximum=-1;topicAliasMaximum=-1;maximumPacketSize=-1";
+    let limited = format!(
+        "{quiet};maximumQoS=1;retainAvailable=false;wildcardSubscriptionAvailable=false;\
+         subscriptionIdentifiersAvailable=false;sharedSubscriptionAvailable=false;maximumSessionExpiryInterval=60;\
+         responseInformation=replies/"
+    );
+    let moved = "serverReference=other.example:1883;serverMoved=permanently;reasonStrings=false";
+    let (_instance, broker) = start(&[&limited, moved]);
+    let asks = Hello::new(Version::V5, "c").property(Property::RequestResponseInformation(true));
+    let expected = [
+        MaximumQos(1),
+        RetainAvailable(false),
+        WildcardAvailable(false),
+        SubscriptionIdentifiersAvailable(false),
+        SharedAvailable(false),
+        SessionExpiry(60),
+        ResponseInformation("replies/"),
+    ];
+    let asks = asks.property(SessionExpiry(NEVER));
+    assert_eq!(announced(broker.ports[0], &asks), names(&expected));
+    let refused = announced(broker.ports[1], &Hello::new(Version::V5, "c"));
+    assert_eq!(refused, names(&[ServerReference("other.example:1883")]));
+}
+
+#[test]
 fn the_keep_alive_is_the_lesser_one() {
     let parameters = ["", "serverKeepAlive=5", "serverKeepAlive=-1", "serverKeepAlive=0"];
     let (_instance, broker) = start(&parameters);

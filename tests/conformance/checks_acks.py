@@ -62,6 +62,19 @@ def pubrec_of_unknown_id_is_tolerated(t):
         require(packet.kind == PUBREL and packet.pid == 4711, "at most PUBREL 4711", packet)
 
 
+@check("MQTT-4.3.2-2", MODERN, cases={"PUBREC for QoS 1": (1, PUBREC), "PUBCOMP for QoS 1": (1, PUBCOMP),
+                                      "PUBACK for QoS 2": (2, PUBACK), "PUBCOMP for QoS 2": (2, PUBCOMP)})
+def wrong_acknowledgement_does_not_end_the_flow(t, case):
+    qos, kind = case
+    watcher, packet = inflight(t, qos)
+    watcher.send(wire.ack(kind, packet.pid))
+    try:
+        watcher.recv(0.2)
+    except Closed:
+        pass
+    t.durable(1).expect_publish(t.topic(), b"x", qos=qos, dup=1)
+
+
 @check("MQTT-2.2.1-5", MODERN, cases={wire.NAMES[kind]: kind for kind in wire.ACKS})
 def acknowledgement_of_id_0_harms_nobody(t, kind):
     client = t.client()

@@ -14,6 +14,14 @@ pub struct Parts {
     pub has_subscription_identifier: bool,
 }
 
+impl Parts {
+    /// Whether a payload that is said to be text is UTF-8.
+    pub fn payload_is_as_said(&self, payload: &[u8]) -> bool {
+        let is_text = self.forwarded.as_ref().is_some_and(|properties| properties.payload_is_text == Some(true));
+        !is_text || std::str::from_utf8(payload).is_ok()
+    }
+}
+
 /// Takes properties apart, copying those that are forwarded.
 pub fn parts(properties: Properties<'_>) -> Parts {
     let mut parts = Parts::default();

@@ -30,6 +30,7 @@ pub enum Kind {
     SessionTakenOver,
     TopicFilterInvalid,
     TopicNameInvalid,
+    PacketIdentifierInUse,
     ReceiveMaximumExceeded,
     TopicAliasInvalid,
     PacketTooLarge,
@@ -38,7 +39,12 @@ pub enum Kind {
     PayloadFormatInvalid,
     RetainNotSupported,
     QosNotSupported,
+    UseAnotherServer,
+    ServerMoved,
+    SharedNotSupported,
     ConnectionRateExceeded,
+    IdentifiersNotSupported,
+    WildcardsNotSupported,
 }
 
 /// CONNACK return codes of MQTT 3.x.
@@ -75,6 +81,9 @@ impl Kind {
             Self::SessionTakenOver => (R::SESSION_TAKEN_OVER, SERVER_UNAVAILABLE, "session taken over"),
             Self::TopicFilterInvalid => (R::TOPIC_FILTER_INVALID, SERVER_UNAVAILABLE, "invalid topic filter"),
             Self::TopicNameInvalid => (R::TOPIC_NAME_INVALID, SERVER_UNAVAILABLE, "invalid topic name"),
+            Self::PacketIdentifierInUse => {
+                (R::PACKET_IDENTIFIER_IN_USE, SERVER_UNAVAILABLE, "packet identifier in use")
+            }
             Self::ReceiveMaximumExceeded => {
                 (R::RECEIVE_MAXIMUM_EXCEEDED, SERVER_UNAVAILABLE, "receive maximum exceeded")
             }
@@ -85,6 +94,19 @@ impl Kind {
             Self::PayloadFormatInvalid => (R::PAYLOAD_FORMAT_INVALID, SERVER_UNAVAILABLE, "invalid payload format"),
             Self::RetainNotSupported => (R::RETAIN_NOT_SUPPORTED, SERVER_UNAVAILABLE, "retain not supported"),
             Self::QosNotSupported => (R::QOS_NOT_SUPPORTED, SERVER_UNAVAILABLE, "QoS not supported"),
+            Self::UseAnotherServer => (R::USE_ANOTHER_SERVER, SERVER_UNAVAILABLE, "use another server"),
+            Self::ServerMoved => (R::SERVER_MOVED, SERVER_UNAVAILABLE, "server moved"),
+            Self::SharedNotSupported => {
+                (R::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED, SERVER_UNAVAILABLE, "shared subscriptions not supported")
+            }
+            Self::IdentifiersNotSupported => (
+                R::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED,
+                SERVER_UNAVAILABLE,
+                "subscription identifiers not supported",
+            ),
+            Self::WildcardsNotSupported => {
+                (R::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED, SERVER_UNAVAILABLE, "wildcard subscriptions not supported")
+            }
             Self::ConnectionRateExceeded => {
                 (R::CONNECTION_RATE_EXCEEDED, SERVER_UNAVAILABLE, "connection rate exceeded")
             }

@@ -11,4 +11,4 @@ pub mod trace;
 
 pub use bounds::{BoundNumbers, Bounds};
 pub use fanout::Fanout;
-pub use session::{KeepAlive, Limits, MqttSession};
+pub use session::{Elsewhere, KeepAlive, Limits, MqttSession};

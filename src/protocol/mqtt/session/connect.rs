@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::inbound::is_reserved;
 use super::owed::Item;
-use super::{KeepAlive, MqttSession, Stage};
+use super::{MqttSession, Stage};
 use crate::core::id::Ticket;
 use crate::core::message::Posting;
 use crate::protocol::mqtt::codec::{ConnAck, Connect, Properties, Property, Version, topic_is_valid};
@@ -29,6 +29,7 @@ pub struct Connecting {
     keep_alive: u16,
     announce_keep_alive: bool,
     assigned: bool,
+    wants_response_information: bool,
 }
 
 /// The version a CONNECT names, as far as it can be told before it is decoded.
@@ -37,7 +38,9 @@ pub fn version_of(frame: &[u8]) -> Option<Version> {
         return None;
     }
     let header = 1 + frame.iter().skip(1).take(4).position(|byte| byte & 0x80 == 0)? + 1;
-    frame.get(header..)?.starts_with(b"\x00\x04MQTT\x05").then_some(Version::V5)
+    let level = frame.get(header..)?.strip_prefix(b"\x00\x04MQTT")?.first()?;
+    // Whoever speaks a later version reads the answer of this one rather than that of an earlier one.
+    (*level >= 5).then_some(Version::V5)
 }
 
 impl MqttSession {
@@ -70,8 +73,13 @@ impl MqttSession {
                 Property::MaximumPacketSize(bytes) => self.outbound.packet_max = bytes as usize,
                 Property::TopicAliasMaximum(maximum) => self.outbound.set_alias_maximum(maximum),
                 Property::RequestProblemInformation(wanted) => self.wants_reasons = wanted,
+                Property::RequestResponseInformation(wanted) => connecting.wants_response_information = wanted,
                 _ => {}
             }
+        }
+        if let Some(elsewhere) = &self.limits.elsewhere {
+            let kind = if elsewhere.permanently { Kind::ServerMoved } else { Kind::UseAnotherServer };
+            return self.reject(Fault::new(kind, "MQTT-4.11"), cx);
         }
         if has_method {
             return self.reject(Fault::new(Kind::BadAuthenticationMethod, "MQTT-4.12.0-1"), cx); // [MQTT-4.12.0-1]
@@ -106,14 +114,8 @@ impl MqttSession {
             _ => None,
         });
         let limits = &self.limits;
-        let (expiry, announce_expiry) = match (packet.version, asked) {
-            (Version::V5, Some(expiry)) => (expiry, false),
-            (Version::V5, None) if limits.default_expiry_for_v5 => (limits.default_expiry, true),
-            (Version::V5, None) => (Expiry::AT_DISCONNECT, false), // MQTT-3.1.2.11.2
-            (_, _) if packet.clean_start => (Expiry::AT_DISCONNECT, false),
-            (_, _) => (limits.default_expiry, false),
-        };
-        self.expiry = expiry;
+        let (expiry, announce_expiry) = limits.expiry(packet.version, asked, packet.clean_start);
+        self.may_outlive = expiry != Expiry::AT_DISCONNECT || asked.is_some_and(|asked| asked != expiry);
         self.outbound.window_max = usize::from(limits.in_flight_maximum);
         let (keep_alive, announce_keep_alive) = limits.keep_alive.agree(packet.version, packet.keep_alive);
         let will = packet.will.as_ref().map(|will| self.will(will)).transpose()?;
@@ -125,6 +127,7 @@ impl MqttSession {
             keep_alive,
             announce_keep_alive,
             assigned: false,
+            wants_response_information: false,
         })
     }
 
@@ -135,10 +138,15 @@ impl MqttSession {
         if is_reserved(will.topic) {
             return Err(Fault::new(Kind::NotAuthorized, "MQTT-3.1.4-2"));
         }
+        self.limits.admit(will.qos, will.retain, ["MQTT-3.2.2-12", "MQTT-3.2.2-13"])?; // [MQTT-3.2.2-12] [MQTT-3.2.2-13]
         let mut address = String::new();
         self.limits.translation.address(will.topic, &mut address);
         self.limits.bounds.check_properties(will.properties)?;
         let parts = convert::parts(will.properties);
+        if self.limits.checks_payloads && !parts.payload_is_as_said(will.payload) {
+            return Err(Fault::new(Kind::PayloadFormatInvalid, "MQTT-3.1.3.2.3"));
+        }
+        let lifetime_s = self.limits.message_expiry_s(self.version, parts.expiry_s);
         Ok(Will {
             posting: Posting {
                 address: address.into(),
@@ -146,7 +154,7 @@ impl MqttSession {
                 properties: parts.forwarded,
                 guarantee: convert::guarantee(will.qos),
                 retain: will.retain,
-                lifetime_ms: parts.expiry_s.map(|seconds| u64::from(seconds) * 1000),
+                lifetime_ms: lifetime_s.map(|seconds| u64::from(seconds) * 1000),
             },
             delay_ms: u64::from(parts.will_delay_s) * 1000,
         })
@@ -162,15 +170,19 @@ impl MqttSession {
 
     /// Writes a CONNACK that lets nobody in.
     pub(super) fn refuse(&mut self, fault: &Fault, cx: &mut Context<'_>) {
-        let code = if self.version == Version::V5 { fault.reason().0 } else { fault.return_code() };
-        // [MQTT-3.2.2-6]
-        let properties = if self.version == Version::V5 { self.reason_string(fault) } else { Vec::new() };
-        let properties = Properties::from_encoded_unchecked(&properties);
-        let mut bytes = Vec::new();
-        ConnAck { session_present: false, code, properties }.encode(self.version, &mut bytes);
-        if bytes.len() <= self.outbound.packet_max {
-            cx.out.buffer().extend_from_slice(&bytes);
+        if self.version != Version::V5 {
+            let refusal = ConnAck { code: fault.return_code(), ..ConnAck::default() };
+            return refusal.encode(self.version, cx.out.buffer());
         }
+        let mut reference = Vec::new();
+        if let Some(elsewhere) = &self.limits.elsewhere {
+            Property::ServerReference(&elsewhere.reference).encode(&mut reference);
+        }
+        let words = [&*reference, &self.reason_string(fault)].concat();
+        // [MQTT-3.2.2-6] [MQTT-3.2.2-19]
+        self.write_explained(&words, cx, |properties, out| {
+            ConnAck { session_present: false, code: fault.reason().0, properties }.encode(Version::V5, out);
+        });
     }
 
     pub(super) fn deny(&mut self, denial: Denial, cx: &mut Context<'_>) -> Ended {
@@ -232,35 +244,16 @@ impl MqttSession {
         if connecting.announce_expiry {
             Property::SessionExpiry(connecting.expiry.0).encode(out);
         }
-        // Saying nothing says 65,535 too; Paho's MQTT 5 client for Java takes the number for -1 and never publishes.
-        if let Some(maximum) = self.limits.receive_maximum.filter(|maximum| *maximum < u16::MAX) {
-            Property::ReceiveMaximum(maximum).encode(out);
-        }
-        if let Some(bytes) = self.limits.maximum_packet_size {
-            Property::MaximumPacketSize(bytes).encode(out);
-        }
+        self.limits.announce(out);
         if connecting.assigned {
             Property::AssignedClientId(&self.client_id).encode(out); // [MQTT-3.1.3-7] [MQTT-3.2.2-16]
         }
-        if let Some(maximum) = self.limits.topic_alias_maximum {
-            Property::TopicAliasMaximum(maximum).encode(out);
+        if let Some(basis) = self.limits.response_information.as_ref().filter(|_| connecting.wants_response_information)
+        {
+            Property::ResponseInformation(basis).encode(out); // [MQTT-3.1.2-28]
         }
         if connecting.announce_keep_alive {
             Property::ServerKeepAlive(connecting.keep_alive).encode(out); // [MQTT-3.2.2-21]
-        }
-    }
-}
-
-impl KeepAlive {
-    /// The seconds that count for a client, and whether it has to be told.
-    fn agree(self, version: Version, asked: u16) -> (u16, bool) {
-        let can_be_told = version == Version::V5;
-        match self {
-            Self::Client => (asked, false),
-            Self::Off => (0, can_be_told && asked != 0),
-            Self::AtMost(seconds) if asked == 0 => (seconds, can_be_told),
-            Self::AtMost(seconds) if seconds < asked && can_be_told => (seconds, true),
-            Self::AtMost(_) => (asked, false),
         }
     }
 }

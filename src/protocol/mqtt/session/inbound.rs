@@ -53,6 +53,11 @@ impl Inbound {
         std::mem::take(&mut self.received).into_iter().collect()
     }
 
+    /// Whether a QoS 2 exchange under this id is not over.
+    pub fn holds(&self, id: u16) -> bool {
+        self.received.contains_key(&id)
+    }
+
     /// A QoS 1 message got its acknowledgement.
     pub fn finished(&mut self) {
         self.unacknowledged = self.unacknowledged.saturating_sub(1);
@@ -90,13 +95,15 @@ impl MqttSession {
         if parts.has_subscription_identifier {
             return Err(Fault::protocol("MQTT-3.3.4-6")); // [MQTT-3.3.4-6]
         }
+        self.limits.admit(packet.qos, packet.retain, ["MQTT-3.2.2-11", "MQTT-3.2.2-14"])?; // [MQTT-3.2.2-11] [MQTT-3.2.2-14]
         let topic = self.inbound.topic(packet.topic, parts.topic_alias)?;
+        let is_mislabelled = self.limits.checks_payloads && !parts.payload_is_as_said(packet.payload);
+        let objection = objection(topic, is_mislabelled);
         if !self.limits.bounds.admits_topic(topic) {
             return Err(Fault::new(Kind::TopicNameInvalid, "MQTT-4.7.3"));
         }
         let mut address = std::mem::take(&mut cx.scratch.address);
         address.clear();
-        let is_reserved = is_reserved(topic);
         self.limits.translation.address(topic, &mut address);
         let token = match packet.qos {
             QoS::AtMostOnce => None,
@@ -107,26 +114,55 @@ impl MqttSession {
             }
             QoS::ExactlyOnce => Some(self.owe(packet, AckKind::PubRec)?),
         };
-        if is_reserved {
+        let objection = objection.or(self.is_taken(packet).then_some(Kind::PacketIdentifierInUse));
+        if let Some(kind) = objection {
             cx.scratch.address = address;
-            if let Some(token) = token {
-                self.inbound.received.remove(&packet.packet_id);
-                self.owed.set_reason(token, self.acknowledgement(ReasonCode::NOT_AUTHORIZED));
-                self.owed.answer(token, Ticket::NONE);
-                self.write_owed(cx);
-            }
-            return Ok(None);
+            return self.object(kind, packet, token, cx).map(|()| None);
         }
         Ok(Some(Request::Publish(protocol::Publish {
             address,
             payload: packet.payload,
+            expires: self
+                .limits
+                .message_expiry_s(self.version, parts.expiry_s)
+                .map(|s| cx.now.after(u64::from(s) * 1000)),
             properties: parts.forwarded,
             guarantee: convert::guarantee(packet.qos),
             retain: packet.retain,
-            expires: parts.expiry_s.map(|seconds| cx.now.after(u64::from(seconds) * 1000)),
             handle: (packet.qos == QoS::ExactlyOnce).then_some(packet.packet_id),
             token,
         })))
+    }
+
+    /// Whether a QoS 1 message comes under the id of a QoS 2 exchange that is not over.
+    fn is_taken(&self, packet: &Publish<'_>) -> bool {
+        self.version == Version::V5
+            && packet.qos == QoS::AtLeastOnce
+            && !self.inbound.received.is_empty()
+            && self.inbound.holds(packet.packet_id)
+    }
+
+    /// Does not take a message, and says so as far as its QoS and the version allow.
+    fn object(
+        &mut self,
+        kind: Kind,
+        packet: &Publish<'_>,
+        token: Option<Token>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Fault> {
+        let fault = Fault::new(kind, "MQTT-4.13.2");
+        tracing::debug!(client = &*self.client_id, %fault, "publish refused");
+        let Some(token) = token else { return Ok(()) };
+        if self.version != Version::V5 && kind != Kind::NotAuthorized {
+            return Err(fault); // A positive acknowledgement would promise what is not kept.
+        }
+        if packet.qos == QoS::ExactlyOnce {
+            self.inbound.received.remove(&packet.packet_id); // [MQTT-4.3.3-9]
+        }
+        self.owed.set_reason(token, self.acknowledgement(fault.reason()));
+        self.owed.answer(token, Ticket::NONE);
+        self.write_owed(cx);
+        Ok(())
     }
 
     fn owe(&mut self, packet: &Publish<'_>, kind: AckKind) -> Result<Token, Fault> {
@@ -162,19 +198,19 @@ impl MqttSession {
         result: Result<bool, Refusal>,
         ticket: Ticket,
     ) -> Result<(), Ended> {
-        let id = self.owed.packet_id(token);
+        let id = self.owed.exchange_id(token);
         let reason = match result {
             Ok(true) => ReasonCode::SUCCESS,
             Ok(false) => ReasonCode::NO_MATCHING_SUBSCRIBERS,
             Err(refusal) => {
                 // [MQTT-4.3.3-9] Refused, it is not remembered.
                 self.inbound.received.remove(&id);
-                let ends = match self.version {
-                    Version::V5 => false,
+                let ends = match (self.version, refusal) {
+                    (Version::V5, _) => false,
                     // A positive acknowledgement would promise what is not kept.
-                    _ if refusal == Refusal::QuotaExceeded => true,
-                    Version::V4 => self.limits.close_on_refused_publish,
-                    Version::V3 => false,
+                    (_, Refusal::QuotaExceeded) => true,
+                    (Version::V4, Refusal::NotAuthorized) => self.limits.close_on_refused_publish,
+                    (_, Refusal::NotAuthorized | Refusal::AddressInvalid) => false,
                 };
                 if ends {
                     return Err(Ended { why: "publish refused", abnormal: true });
@@ -197,6 +233,14 @@ impl MqttSession {
         let token = self.owed.push(Item::ack(AckKind::PubComp, id, self.acknowledgement(reason)));
         Request::Release { handle: id, known, token } // [MQTT-4.3.3-11]
     }
+}
+
+/// Why a message is not taken, whoever sends it.
+fn objection(topic: &str, is_mislabelled: bool) -> Option<Kind> {
+    if is_reserved(topic) {
+        return Some(Kind::NotAuthorized);
+    }
+    is_mislabelled.then_some(Kind::PayloadFormatInvalid)
 }
 
 /// Topics that clients do not write: the broker's own.

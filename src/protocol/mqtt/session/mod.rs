@@ -2,6 +2,7 @@
 
 mod connect;
 mod inbound;
+mod limits;
 mod outbound;
 mod owed;
 mod subscribe;
@@ -9,55 +10,20 @@ mod subscribe;
 use std::rc::Rc;
 
 use crate::core::id::Ticket;
-use crate::protocol::mqtt::Bounds;
 use crate::protocol::mqtt::codec::{self, AckKind, Disconnect, Packet, Properties, Property, Version};
 use crate::protocol::mqtt::fault::{Fault, Kind, ReasonCode};
-use crate::protocol::mqtt::topic::Translation;
 use crate::protocol::mqtt::trace;
 use crate::protocol::{
     Closing, Context, Delivered, Delivery, Denial, Ended, Event, Expiry, InFlight, Outcome, Request, Saved, Session,
 };
 use connect::Connecting;
 use inbound::Inbound;
+pub use limits::{Elsewhere, KeepAlive, Limits};
 use outbound::Outbound;
 use owed::{Item, Owed};
 
-/// What an acceptor lets its MQTT clients do.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// For clients that do not say; MQTT 5 clients only where it was written down.
-    pub default_expiry: Expiry,
-    pub default_expiry_for_v5: bool,
-    /// Unacknowledged QoS 1 and 2 messages from the client; `None` is not announced.
-    pub receive_maximum: Option<u16>,
-    /// Topic aliases from the client; `None` is not announced and none are taken.
-    pub topic_alias_maximum: Option<u16>,
-    /// Bytes of a packet from the client; `None` is not announced.
-    pub maximum_packet_size: Option<u32>,
-    pub keep_alive: KeepAlive,
-    /// Versions 3: end the connection whose publish is not authorized, or acknowledge it.
-    pub close_on_refused_publish: bool,
-    pub may_take_over: bool,
-    /// Unacknowledged messages towards clients that do not say.
-    pub in_flight_maximum: u16,
-    pub translation: Translation,
-    pub bounds: Bounds,
-}
-
-/// Whose keep alive counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeepAlive {
-    Client,
-    Off,
-    /// Seconds.
-    AtMost(u16),
-}
-
 /// Bytes of a packet before the client is let in: the largest CONNECT without properties.
 const CONNECT_MAX: usize = 384 * 1024;
-
-/// Bytes that a packet with a reason string has at most.
-const REASON_PACKET_MAX: usize = 128;
 
 /// A client's connection.
 #[derive(Debug)]
@@ -66,7 +32,8 @@ pub struct MqttSession {
     stage: Stage,
     version: Version,
     client_id: Rc<str>,
-    expiry: Expiry,
+    /// Its session may outlive the connection.
+    may_outlive: bool,
     /// The client asked to be spared reason strings and user properties on failures.
     wants_reasons: bool,
     owed: Owed,
@@ -91,7 +58,7 @@ impl MqttSession {
             stage: Stage::New,
             version: Version::V4,
             client_id: "".into(),
-            expiry: Expiry::AT_DISCONNECT,
+            may_outlive: false,
             wants_reasons: true,
             owed: Owed::default(),
         }
@@ -120,19 +87,32 @@ impl MqttSession {
     fn write_disconnect(&mut self, fault: &Fault, cx: &mut Context<'_>) {
         // [MQTT-3.2.0-1] Nothing comes before CONNACK.
         if self.version == Version::V5 && !self.owed.holds_the_first() {
-            let properties = self.reason_string(fault);
-            let properties = Properties::from_encoded_unchecked(&properties);
-            Disconnect { reason: fault.reason(), properties }.encode(self.version, cx.out.buffer());
+            let words = self.reason_string(fault);
+            self.write_explained(&words, cx, |properties, out| {
+                Disconnect { reason: fault.reason(), properties }.encode(Version::V5, out);
+            }); // [MQTT-3.14.2-3]
         }
     }
 
-    /// What went wrong, in words, as far as the client takes packets of that size.
+    /// What went wrong, in words, as properties.
     fn reason_string(&self, fault: &Fault) -> Vec<u8> {
         let mut properties = Vec::new();
-        if self.outbound.packet_max >= REASON_PACKET_MAX {
+        if self.limits.explains {
             Property::ReasonString(&fault.to_string()).encode(&mut properties);
         }
-        properties // [MQTT-3.14.2-3] [MQTT-3.2.2-19]
+        properties
+    }
+
+    /// Writes a packet: with an explanation as far as the client takes packets of that size, else without.
+    fn write_explained(&self, words: &[u8], cx: &mut Context<'_>, encode: impl Fn(Properties<'_>, &mut Vec<u8>)) {
+        let mut bytes = Vec::new();
+        for properties in [words, &[]] {
+            bytes.clear();
+            encode(Properties::from_encoded_unchecked(properties), &mut bytes);
+            if bytes.len() <= self.outbound.packet_max {
+                return cx.out.buffer().extend_from_slice(&bytes);
+            }
+        }
     }
 
     fn dispatch<'f>(&mut self, frame: &'f [u8], cx: &mut Context<'_>) -> Result<Option<Request<'f>>, Fault> {
@@ -164,10 +144,10 @@ impl MqttSession {
     ) -> Result<Option<Request<'f>>, Fault> {
         match packet {
             Packet::Publish(packet) => self.publish(&packet, cx),
-            Packet::PubAck(packet) => Ok(self.outbound.acknowledged(packet.packet_id)),
-            Packet::PubRec(packet) => Ok(self.received_by_client(packet.packet_id, packet.reason, cx)),
+            Packet::PubAck(packet) => self.outbound.acknowledged(packet.packet_id),
+            Packet::PubRec(packet) => self.received_by_client(packet.packet_id, packet.reason, cx),
             Packet::PubRel(packet) => Ok(Some(self.released_by_client(packet.packet_id))),
-            Packet::PubComp(packet) => Ok(self.outbound.completed(packet.packet_id)),
+            Packet::PubComp(packet) => self.outbound.completed(packet.packet_id),
             Packet::Subscribe(packet) => self.subscribe(&packet).map(Some),
             Packet::Unsubscribe(packet) => self.unsubscribe(&packet).map(Some),
             Packet::PingReq => {
@@ -197,30 +177,35 @@ impl MqttSession {
         self.owed.answer(token, Ticket::NONE);
     }
 
-    fn received_by_client(&mut self, id: u16, reason: ReasonCode, cx: &mut Context<'_>) -> Option<Request<'static>> {
+    fn received_by_client(
+        &mut self,
+        id: u16,
+        reason: ReasonCode,
+        cx: &mut Context<'_>,
+    ) -> Result<Option<Request<'static>>, Fault> {
         if reason.is_error() {
-            return self.outbound.acknowledged(id); // [MQTT-4.4.0-2]
+            return self.outbound.rejected(id); // [MQTT-4.4.0-2]
         }
-        let Some(delivery) = self.outbound.received(id) else {
+        let Some(delivery) = self.outbound.received(id)? else {
             let is_known = self.outbound.is_released(id);
             let reason = if is_known { ReasonCode::SUCCESS } else { ReasonCode::PACKET_IDENTIFIER_NOT_FOUND };
             let token = self.owed.push(Item::ack(AckKind::PubRel, id, reason));
             self.owed.answer(token, Ticket::NONE);
             self.write_owed(cx);
-            return None;
+            return Ok(None);
         };
         let token = self.owed.push(Item::ack(AckKind::PubRel, id, ReasonCode::SUCCESS)); // [MQTT-4.3.3-4]
-        Some(Request::Settle { delivery, handle: id, outcome: Outcome::Received, token: Some(token) })
+        Ok(Some(Request::Settle { delivery, handle: id, outcome: Outcome::Received, token: Some(token) }))
     }
 
     fn disconnect(&mut self, packet: &Disconnect<'_>) -> Result<Request<'static>, Fault> {
         let mut expiry = None;
         for property in packet.properties.iter() {
             match property {
-                Property::SessionExpiry(seconds) if self.expiry == Expiry::AT_DISCONNECT && seconds != 0 => {
+                Property::SessionExpiry(seconds) if !self.may_outlive && seconds != 0 => {
                     return Err(Fault::protocol("MQTT-3.14.2.2.2"));
                 }
-                Property::SessionExpiry(seconds) => expiry = Some(Expiry(seconds)),
+                Property::SessionExpiry(seconds) => expiry = Some(self.limits.bounded(Expiry(seconds))),
                 Property::ServerReference(_) => return Err(Fault::protocol("MQTT-3.14.2.2.5")),
                 _ => {}
             }
@@ -234,10 +219,14 @@ impl MqttSession {
             if item.ends_inbound {
                 self.inbound.finished();
             }
-            // [MQTT-3.4.2-2] [MQTT-3.1.2-29]
-            let explains = self.wants_reasons && self.outbound.packet_max >= REASON_PACKET_MAX;
-            item.encode(self.version, explains, cx.out.buffer());
+            let room = if self.explains_acks() { self.outbound.packet_max } else { 0 };
+            item.encode(self.version, room, cx.out.buffer());
         }
+    }
+
+    /// Whether failures that leave the connection open are explained.
+    fn explains_acks(&self) -> bool {
+        self.limits.explains && self.wants_reasons // [MQTT-3.1.2-29]
     }
 
     fn closing(&mut self, closing: Closing, cx: &mut Context<'_>) {

@@ -6,6 +6,7 @@ use super::in_order;
 use crate::core::message::Guarantee;
 use crate::protocol::mqtt::codec::{Property, QoS, Version, publish};
 use crate::protocol::mqtt::convert;
+use crate::protocol::mqtt::fault::Fault;
 use crate::protocol::mqtt::topic::Translation;
 use crate::protocol::{Context, Delivered, Delivery, DeliveryRef, InFlight, Outcome, Request};
 
@@ -101,30 +102,72 @@ impl Outbound {
         self.in_flight.get(&id).is_some_and(|slot| slot.state == State::Released)
     }
 
-    /// PUBACK, or a PUBREC that refuses.
-    pub fn acknowledged(&mut self, id: u16) -> Option<Request<'static>> {
-        let State::Sent { delivery, .. } = self.in_flight.get(&id)?.state else { return None };
+    /// PUBACK.
+    ///
+    /// # Errors
+    /// The message is not of QoS 1.
+    pub fn acknowledged(&mut self, id: u16) -> Result<Option<Request<'static>>, Fault> {
+        match self.state(id) {
+            Some(State::Sent { delivery, exactly_once: false }) => Ok(Some(self.settle(id, delivery))),
+            None => Ok(None),
+            Some(_) => Err(Fault::protocol("MQTT-4.3.3")),
+        }
+    }
+
+    /// A PUBREC that refuses.
+    ///
+    /// # Errors
+    /// The message is not of QoS 2.
+    pub fn rejected(&mut self, id: u16) -> Result<Option<Request<'static>>, Fault> {
+        match self.state(id) {
+            Some(State::Sent { delivery, exactly_once: true }) => Ok(Some(self.settle(id, delivery))),
+            Some(State::Sent { .. }) => Err(Fault::protocol("MQTT-4.3.2")),
+            _ => Ok(None),
+        }
+    }
+
+    fn settle(&mut self, id: u16, delivery: DeliveryRef) -> Request<'static> {
         self.in_flight.remove(&id);
-        Some(Request::Settle { delivery, handle: id, outcome: Outcome::Accepted, token: None })
+        Request::Settle { delivery, handle: id, outcome: Outcome::Accepted, token: None }
     }
 
     /// PUBREC. Only a QoS 2 message in that state is answered.
-    pub fn received(&mut self, id: u16) -> Option<DeliveryRef> {
-        let slot = self.in_flight.get_mut(&id)?;
-        let State::Sent { delivery, exactly_once: true } = slot.state else { return None };
-        slot.state = State::Released;
-        Some(delivery)
+    ///
+    /// # Errors
+    /// The message is not of QoS 2.
+    pub fn received(&mut self, id: u16) -> Result<Option<DeliveryRef>, Fault> {
+        match self.state(id) {
+            Some(State::Sent { delivery, exactly_once: true }) => {
+                if let Some(slot) = self.in_flight.get_mut(&id) {
+                    slot.state = State::Released;
+                }
+                Ok(Some(delivery))
+            }
+            Some(State::Sent { .. }) => Err(Fault::protocol("MQTT-4.3.2")),
+            _ => Ok(None),
+        }
     }
 
     /// PUBCOMP.
-    pub fn completed(&mut self, id: u16) -> Option<Request<'static>> {
-        if !self.is_released(id) {
-            return None;
+    ///
+    /// # Errors
+    /// The message is not released yet.
+    pub fn completed(&mut self, id: u16) -> Result<Option<Request<'static>>, Fault> {
+        match self.state(id) {
+            Some(State::Released) => {
+                self.in_flight.remove(&id);
+                // No entry is left to be settled; the number says it all.
+                let delivery = DeliveryRef::NONE;
+                Ok(Some(Request::Settle { delivery, handle: id, outcome: Outcome::Completed, token: None }))
+            }
+            Some(_) => Err(Fault::protocol("MQTT-4.3.3")),
+            None => Ok(None),
         }
-        self.in_flight.remove(&id);
-        // No entry is left to be settled; the number says it all.
-        let delivery = DeliveryRef::NONE;
-        Some(Request::Settle { delivery, handle: id, outcome: Outcome::Completed, token: None })
+    }
+
+    /// What is expected for a packet id under which something was sent.
+    fn state(&self, id: u16) -> Option<State> {
+        self.in_flight.get(&id).map(|slot| slot.state).filter(|state| *state != State::Reserved)
     }
 
     pub fn save(&mut self) -> Vec<InFlight> {

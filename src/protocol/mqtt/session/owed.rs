@@ -10,6 +10,9 @@ use crate::protocol::mqtt::fault::ReasonCode;
 /// Not answered by the broker yet.
 const PENDING: Ticket = Ticket(u64::MAX);
 
+/// Answers looked at to see whether a packet id is taken.
+const AWAITED_MAX: usize = 256;
+
 /// Answers in order.
 #[derive(Debug, Default)]
 pub struct Owed {
@@ -23,6 +26,8 @@ pub struct Item {
     content: Content,
     /// It ends a QoS 1 exchange that the client began.
     pub ends_inbound: bool,
+    /// The packet id that is free once the answer has left; 0 for none.
+    frees: u16,
 }
 
 #[derive(Debug)]
@@ -58,22 +63,25 @@ impl Owed {
         }
     }
 
-    /// The packet id of an acknowledgement; 0 where there is none.
-    pub fn packet_id(&mut self, token: Token) -> u16 {
+    /// The packet id of a PUBREC; 0 where there is none.
+    pub fn exchange_id(&mut self, token: Token) -> u16 {
         match self.get(token) {
-            Some((_, Item { content: Content::Ack { id, .. }, .. })) => *id,
+            Some((_, Item { content: Content::Ack { id, kind: AckKind::PubRec, .. }, .. })) => *id,
             _ => 0,
         }
     }
 
-    /// The packet id that an answer without content keeps for now.
-    pub fn kept_id(&mut self, token: Token) -> u16 {
+    /// What an answer without content keeps for now: a packet id, and the codes that are settled.
+    pub fn kept(&mut self, token: Token) -> (u16, Box<[u8]>) {
         match self.get(token) {
-            Some((_, Item { content: Content::Bytes(bytes), .. })) => {
-                bytes.first_chunk().map_or(0, |id| u16::from_be_bytes(*id))
-            }
-            _ => 0,
+            Some((_, Item { content: Content::Bytes(bytes), frees, .. })) => (*frees, std::mem::take(bytes)),
+            _ => (0, Box::default()),
         }
+    }
+
+    /// Whether a packet with this id is not answered yet, as far as that is found among the last answers owed.
+    pub fn awaits(&self, packet_id: u16) -> bool {
+        self.items.iter().rev().take(AWAITED_MAX).any(|(_, item)| item.frees == packet_id)
     }
 
     fn get(&mut self, token: Token) -> Option<&mut (Ticket, Item)> {
@@ -98,25 +106,37 @@ impl Owed {
 
 impl Item {
     pub fn ack(kind: AckKind, id: u16, reason: ReasonCode) -> Self {
-        Self { content: Content::Ack { kind, id, reason }, ends_inbound: kind == AckKind::PubAck }
+        let ends_inbound = kind == AckKind::PubAck;
+        Self { content: Content::Ack { kind, id, reason }, ends_inbound, frees: if ends_inbound { id } else { 0 } }
     }
 
     /// An answer whose bytes come with its outcome.
     pub fn later() -> Self {
-        Self { content: Content::Bytes(Box::default()), ends_inbound: false }
+        Self::later_with(0, &[])
     }
 
-    /// Appends the answer; a failure with its reason in words if the client wants that.
-    pub fn encode(&self, version: Version, explains: bool, out: &mut Vec<u8>) {
+    /// An answer whose bytes come with its outcome, to a packet with an id; some codes are settled.
+    pub fn later_with(id: u16, codes: &[u8]) -> Self {
+        Self { content: Content::Bytes(codes.into()), ends_inbound: false, frees: id }
+    }
+
+    /// Appends the answer; a failure with its reason in words, if that makes no more than `room` bytes.
+    pub fn encode(&self, version: Version, room: usize, out: &mut Vec<u8>) {
         match &self.content {
             Content::Bytes(bytes) => out.extend_from_slice(bytes),
             Content::Ack { kind, id, reason } => {
+                let from = out.len();
                 let mut properties = Vec::new();
-                if let Some(words) = reason.words().filter(|_| explains && reason.is_error()) {
+                if let Some(words) = reason.words().filter(|_| room > 0 && reason.is_error()) {
                     Property::ReasonString(words).encode(&mut properties);
                 }
-                let properties = Properties::from_encoded_unchecked(&properties);
-                Ack { packet_id: *id, reason: *reason, properties }.encode(*kind, version, out);
+                let mut ack = Ack::new(*id, *reason);
+                ack.properties = Properties::from_encoded_unchecked(&properties);
+                ack.encode(*kind, version, out);
+                if out.len() - from > room && !properties.is_empty() {
+                    out.truncate(from);
+                    Ack::new(*id, *reason).encode(*kind, version, out); // [MQTT-3.4.2-2]
+                }
             }
         }
     }
