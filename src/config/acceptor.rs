@@ -97,7 +97,9 @@ fn read_one(element: &Element, findings: &mut Findings<'_>) -> Vec<Acceptor> {
     }
     let mut acceptor = Acceptor { name: name.into(), protocols, line: element.line, ..Acceptor::default() };
     acceptor.tls = is_tls.then(Tls::default);
-    for (key, value) in &uri.parameters {
+    // Whether clients show certificates decides about other parameters.
+    let (first, then): (Vec<_>, Vec<_>) = uri.parameters.iter().partition(|(key, _)| tls::is_key(key));
+    for (key, value) in first.into_iter().chain(then) {
         set(&mut acceptor, key, value, element, findings);
     }
     check_tls(&acceptor, &uri, element, findings);
@@ -189,7 +191,7 @@ fn set(acceptor: &mut Acceptor, name: &str, value: &str, element: &Element, find
                 Ok(())
             }
         },
-        Some(Key::Refused(why)) if acceptor.tls.is_some() && value != "false" => Err(why.to_owned()),
+        Some(Key::Refused(why)) if value != "false" => refused(acceptor, name, why, element, findings),
         Some(Key::Refused(_)) => Ok(()),
         Some(Key::Limit(set)) => set(&mut acceptor.limits, value),
         Some(Key::Missing(_)) if value == "false" => Ok(()),
@@ -207,6 +209,21 @@ fn set(acceptor: &mut Acceptor, name: &str, value: &str, element: &Element, find
         }
     };
     findings.accept(element, result.map_err(|message| format!("{at}: {name}: {message}")));
+}
+
+/// What restricts clients with certificates may only be left out where there are none.
+fn refused(
+    acceptor: &Acceptor,
+    name: &str,
+    why: &str,
+    element: &Element,
+    findings: &mut Findings<'_>,
+) -> Result<(), String> {
+    if acceptor.tls.as_ref().is_some_and(Tls::asks) {
+        return Err(why.to_owned());
+    }
+    findings.no_effect(element, &format!("acceptor {}: {name}", acceptor.name));
+    Ok(())
 }
 
 fn check_tls(acceptor: &Acceptor, uri: &Uri, element: &Element, findings: &mut Findings<'_>) {

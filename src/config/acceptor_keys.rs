@@ -12,7 +12,7 @@ pub(super) enum Key {
     Set(fn(&mut Acceptor, &str) -> Result<(), String>),
     Mqtt(mqtt::Set),
     Tls(tls::Set),
-    /// Restricts who gets in over TLS and is not there, so that it must not be written.
+    /// Restricts clients with certificates and is not there, so that it must not be written where there are such.
     Refused(&'static str),
     Limit(limits::Set),
     /// Protects or restricts, so that leaving it out is worth more than a word.
@@ -61,7 +61,6 @@ const KEYS: &[(&str, Key)] = &[
     ("verifyHost", Key::Refused("the host names of clients are not compared with their certificates")),
     ("crcOptions", Key::Refused("revocation is read from crlPath only")),
     ("ocspResponderURL", Key::Refused("revocation is read from crlPath only")),
-    ("sslContext", Key::Refused("it is for Java; write keyStorePath")),
     ("trustManagerFactoryPlugin", Key::Refused("it is for Java; write trustStorePath")),
     ("securityDomain", Key::Set(|acceptor, text| domain(text).map(|value| acceptor.security_domain = Some(value)))),
 ];
@@ -101,6 +100,7 @@ const NO_EFFECT: &[&str] = &[
     "saslLoginConfigScope",
     "saslMechanisms",
     "shutdownTimeout",
+    "sslContext",
     "sslProvider",
     "stompConsumerCredits",
     "stompConsumerWindowSize",

@@ -165,13 +165,19 @@ impl Tls {
         rows.into_iter().filter(move |(is_there, _)| *is_there && !asks).map(|(_, name)| name)
     }
 
-    fn asks(&self) -> bool {
+    /// Whether clients may show certificates.
+    pub(super) fn asks(&self) -> bool {
         self.client_auth != ClientAuth::Off
     }
 
     fn is_trusting(&self) -> bool {
         self.trust_store.as_ref().is_some_and(|store| !store.path.is_empty())
     }
+}
+
+/// Whether a parameter is one of these.
+pub(super) fn is_key(name: &str) -> bool {
+    KEYS.iter().any(|(known, _)| *known == name)
 }
 
 /// The names in a list of versions that are too weak to be spoken.

@@ -61,9 +61,6 @@ fn a_parameter_that_is_missing() {
 #[test]
 fn a_parameter_that_cannot_be_kept() {
     for (parameter, expected) in [
-        ("verifyHost=true", "verifyHost: the host names of clients are not compared"),
-        ("ocspResponderURL=http://x", "ocspResponderURL: revocation is read from crlPath only"),
-        ("trustManagerFactoryPlugin=a.B", "trustManagerFactoryPlugin: it is for Java"),
         ("enabledProtocols=TLSv1.1", "enabledProtocols: expected TLSv1.2, TLSv1.3 or both, found \"TLSv1.1\""),
         ("enabledCipherSuites=TLS_RSA_WITH_NULL_MD5", "enabledCipherSuites: expected some of TLS_"),
         ("enabledProtocols=TLSv1.2;enabledCipherSuites=TLS_AES_128_GCM_SHA256", "enabledCipherSuites: "),
@@ -73,6 +70,20 @@ fn a_parameter_that_cannot_be_kept() {
         ("clientIdFromCertificate=serial", "clientIdFromCertificate: expected cn, san or dn"),
     ] {
         is_told(&format!("keyStorePath=good.pem;{parameter}"), |_| {}, &[expected]);
+    }
+}
+
+/// What Artemis would do to restrict clients, and is not done here, is no reason to let them in.
+#[test]
+fn a_restriction_that_is_not_there() {
+    for (parameter, expected) in [
+        ("verifyHost=true", "verifyHost: the host names of clients are not compared"),
+        ("crcOptions=SOFT_FAIL", "crcOptions: revocation is read from crlPath only"),
+        ("ocspResponderURL=http://x", "ocspResponderURL: revocation is read from crlPath only"),
+        ("trustManagerFactoryPlugin=a.B", "trustManagerFactoryPlugin: it is for Java"),
+    ] {
+        let asking = "needClientAuth=true;trustStorePath=ca.pem";
+        is_told(&format!("keyStorePath=good.pem;{parameter};{asking}"), |_| {}, &[expected]);
     }
 }
 

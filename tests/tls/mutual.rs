@@ -76,7 +76,7 @@ fn paho_shows_its_certificate_raw_and_over_websocket() {
 fn no_certificate_where_one_is_needed() {
     let instance = needing("");
     let broker = instance.start();
-    is_refused(&broker, &Dialer::trusting(&stores(&instance)), "peer sent no certificates");
+    is_refused(&broker, &Dialer::trusting(&stores(&instance)), "needClientAuth=true asks for one");
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_certificate_of_an_authority_that_is_not_trusted() {
     stores.authority("other", "/CN=Other CA");
     stores.issue_by("other", "stranger", "/CN=client", CLIENT, 30);
     let broker = instance.start();
-    is_refused(&broker, &Dialer::showing(&stores, "stranger"), "UnknownIssuer");
+    is_refused(&broker, &Dialer::showing(&stores, "stranger"), "nothing in trustStorePath vouches for it");
 }
 
 #[test]
@@ -103,7 +103,23 @@ fn a_certificate_for_servers_only() {
     let instance = needing("");
     let stores = stores(&instance);
     let broker = instance.start();
-    is_refused(&broker, &Dialer::showing(&stores, "server"), "certificate");
+    is_refused(&broker, &Dialer::showing(&stores, "server"), "its extendedKeyUsage is not that of clients");
+}
+
+/// As `openssl x509 -req` makes it without extensions.
+#[test]
+fn a_certificate_of_version_1() {
+    let instance = needing("");
+    let stores = stores(&instance);
+    stores.openssl(&["x509", "-req", "-in", "client.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-out", "client.pem"]);
+    let broker = instance.start();
+    let mut publish = Command::new("mosquitto_pub");
+    publish.args(["-h", "localhost", "-p", &broker.port().to_string(), "-t", "a", "-m", "x", "--cafile"]);
+    publish.arg(stores.path("ca.pem")).arg("--cert").arg(stores.path("client.pem"));
+    publish.arg("--key").arg(stores.path("client.key"));
+    assert!(!process::run(&mut publish, "mosquitto-clients", PATIENCE).status.success());
+    let line = broker.process.wait_for("AMQ222208");
+    assert!(line.contains("version 1 and has to be issued with extensions"), "{line}");
 }
 
 #[test]
@@ -158,4 +174,15 @@ fn a_certificate_that_was_revoked() {
     let broker = instance.start();
     Dialer::showing(&stores, "client").connect(broker.port(), "a").unwrap();
     is_refused(&broker, &Dialer::showing(&stores, "lost"), "Revoked");
+}
+
+/// What no list vouches for is refused, as in Java.
+#[test]
+fn an_authority_without_a_revocation_list() {
+    let instance = needing("crlPath=other.crl");
+    let stores = stores(&instance);
+    stores.authority("other", "/CN=Other CA");
+    stores.revoke_none("other", "other.crl");
+    let broker = instance.start();
+    is_refused(&broker, &Dialer::showing(&stores, "client"), "crlPath has no list of one of its issuers");
 }

@@ -1,6 +1,5 @@
 //! Handshakes, on a thread of their own: a flood of them costs clients that are connected nothing but processor time.
 
-use std::fmt;
 use std::io;
 use std::net::TcpStream as StdStream;
 use std::rc::Rc;
@@ -12,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConnection;
 
+use super::failure::Failure;
 use super::places::Places;
 use super::server::ServerTls;
 use super::socket::TlsSocket;
@@ -50,31 +50,6 @@ struct Established {
     socket: StdStream,
     session: ServerConnection,
     certificate: Option<Arc<ClientCertificate>>,
-}
-
-/// Why there is no connection.
-#[derive(Debug)]
-pub enum Failure {
-    /// The peer has gone before it said anything.
-    Silent,
-    /// It speaks, but not TLS.
-    PlainText,
-    TooSlow,
-    /// Others waited, and it was the slowest.
-    CrowdedOut,
-    Broken(String),
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Silent => f.write_str("it has gone before a handshake began"),
-            Self::PlainText => f.write_str("it does not speak TLS, which this acceptor expects"),
-            Self::TooSlow => f.write_str("the handshake took longer than sslHandshakeTimeout"),
-            Self::CrowdedOut => f.write_str("the handshake was slow, and others waited for its place"),
-            Self::Broken(error) => f.write_str(error),
-        }
-    }
 }
 
 impl Handshakes {
@@ -143,11 +118,10 @@ impl Handshakes {
         tls: &Arc<ServerTls>,
     ) -> Result<(TlsSocket, Option<Arc<ClientCertificate>>), Failure> {
         let (answer, answered) = oneshot::channel();
-        let socket = socket.into_std().map_err(broken)?;
-        let gone = || Failure::Broken("the broker is stopping".into());
-        self.jobs.send(Job { socket, tls: tls.clone(), answer }).map_err(|_| gone())?;
-        let established = answered.await.map_err(|_| gone())??;
-        let socket = TcpStream::from_std(established.socket).map_err(broken)?;
+        let job = Job { socket: socket.into_std()?, tls: tls.clone(), answer };
+        self.jobs.send(job).map_err(|_| Failure::Stopping)?;
+        let established = answered.await.map_err(|_| Failure::Stopping)??;
+        let socket = TcpStream::from_std(established.socket)?;
         Ok((TlsSocket::new(socket, established.session), established.certificate))
     }
 }
@@ -182,26 +156,22 @@ async fn work(mut job: Job) {
 }
 
 async fn handshake(socket: StdStream, tls: Arc<ServerTls>) -> Result<Established, Failure> {
-    let socket = TcpStream::from_std(socket).map_err(broken)?;
+    let socket = TcpStream::from_std(socket)?;
     let acceptor = TlsAcceptor::from(tls.config());
-    let stream = acceptor.accept(socket).await.map_err(broken)?;
+    let stream = acceptor.accept(socket).await?;
     let (socket, session) = stream.into_inner();
     let certificate = certificate(&session)?;
-    Ok(Established { socket: socket.into_std().map_err(broken)?, session, certificate })
+    Ok(Established { socket: socket.into_std()?, session, certificate })
 }
 
 /// What the client has shown. A resumed connection shows what an earlier one has, so its time is looked at again.
 fn certificate(session: &ServerConnection) -> Result<Option<Arc<ClientCertificate>>, Failure> {
     let Some(chain) = session.peer_certificates() else { return Ok(None) };
     let chain = chain.iter().map(|certificate| certificate.to_vec()).collect();
-    let certificate = ClientCertificate::from_chain(chain).map_err(|error| Failure::Broken(error.to_string()))?;
+    let certificate = ClientCertificate::from_chain(chain).map_err(io::Error::other)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     if i64::try_from(now).is_ok_and(|now| now > certificate.valid_until) {
-        return Err(Failure::Broken("the client's certificate has expired".into()));
+        return Err(Failure::Expired);
     }
     Ok(Some(Arc::new(certificate)))
-}
-
-fn broken(error: io::Error) -> Failure {
-    Failure::Broken(error.to_string())
 }

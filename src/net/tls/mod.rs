@@ -2,6 +2,7 @@
 
 mod cipher_suites;
 mod client_trust;
+mod failure;
 mod handshakes;
 mod identity_choice;
 mod places;
@@ -10,7 +11,8 @@ mod settings;
 mod socket;
 
 pub use cipher_suites::{cipher_suite, cipher_suite_names};
-pub use handshakes::{Failure, Handshakes};
+pub use failure::Failure;
+pub use handshakes::Handshakes;
 pub use server::ServerTls;
 pub use settings::{ClientCertificates, LoadError, Loaded, TlsSettings, TlsVersion};
 pub use socket::TlsSocket;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio_rustls::rustls::ServerConfig;
 
-use super::handshakes::Failure;
+use super::failure::Failure;
 use super::settings::{LoadError, Loaded, TlsSettings};
 
 /// The least time between two failed handshakes that are told.
