@@ -18,6 +18,8 @@ mod python;
 mod rumqttc;
 #[path = "clients/support/mod.rs"]
 mod support;
+#[path = "clients/tls.rs"]
+mod tls;
 
 use std::path::Path;
 use std::process::Command;
