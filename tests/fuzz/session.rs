@@ -167,6 +167,9 @@ impl World {
 
     /// Whoever is still there got an answer to each of its packets, once the journal has written all.
     fn answer_everything(&mut self) {
+        // Who stopped in the middle of a packet has nothing more to say.
+        let is_stuck = |seat: &usize| self.seats[*seat].as_ref().is_some_and(|client| !client.unsent.is_empty());
+        (0..SEATS).filter(is_stuck).collect::<Vec<_>>().into_iter().for_each(|seat| self.lose(seat));
         for _ in 0..10_000 {
             self.node.settle();
             self.collect();
