@@ -48,37 +48,31 @@ impl Record {
     }
 }
 
-/// How many units began in each millisecond.
+/// How many units began at each time, in order; times at which none did take no place.
 #[derive(Debug, Default)]
 struct Ages {
-    first: Time,
-    counts: VecDeque<u32>,
+    counts: VecDeque<(Time, u32)>,
 }
 
 impl Ages {
     fn add(&mut self, at: Time) {
-        if self.counts.is_empty() {
-            self.first = at;
+        match self.counts.back_mut() {
+            Some((last, count)) if *last == at => *count += 1,
+            _ => self.counts.push_back((at, 1)),
         }
-        let place = at.since(self.first) as usize;
-        if self.counts.len() <= place {
-            self.counts.resize(place + 1, 0);
-        }
-        self.counts[place] += 1;
     }
 
     fn remove(&mut self, at: Time) {
-        if let Some(count) = self.counts.get_mut(at.since(self.first) as usize) {
-            *count -= 1;
+        if let Ok(place) = self.counts.binary_search_by_key(&at, |(since, _)| *since) {
+            self.counts[place].1 -= 1;
         }
-        while self.counts.front() == Some(&0) {
+        while self.counts.front().is_some_and(|(_, count)| *count == 0) {
             self.counts.pop_front();
-            self.first = self.first.after(1);
         }
     }
 
     fn oldest(&self) -> Option<Time> {
-        (!self.counts.is_empty()).then_some(self.first)
+        self.counts.front().map(|(since, _)| *since)
     }
 }
 
@@ -349,5 +343,26 @@ pub fn message_record(message: &Message) -> MessageRecord {
         },
         publisher: message.publisher,
         expires: message.expires.map(|at| at.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_time_between_units_takes_no_memory() {
+        let mut ages = Ages::default();
+        let [first, second, last] = [Time(1), Time(2), Time(u64::MAX)];
+        [first, second, second, last].into_iter().for_each(|at| ages.add(at));
+        assert!(ages.counts.capacity() < 100);
+        ages.remove(second);
+        assert_eq!(ages.oldest(), Some(first));
+        ages.remove(first);
+        assert_eq!(ages.oldest(), Some(second));
+        ages.remove(second);
+        assert_eq!(ages.oldest(), Some(last));
+        ages.remove(last);
+        assert_eq!(ages.oldest(), None);
     }
 }
