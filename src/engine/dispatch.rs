@@ -327,7 +327,7 @@ impl Engine {
     /// Sends again what was under way when the last connection ended; says whether all of it is sent.
     fn resume(&mut self, key: ConsumerKey) -> bool {
         loop {
-            let client = &mut self.clients[key.index()];
+            let Some(client) = self.clients.get(key.index()) else { return false };
             let Some(connection) = client.connection else { return false };
             let own = client.queue;
             if client.resume.is_empty() {

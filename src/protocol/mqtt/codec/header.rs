@@ -56,6 +56,11 @@ pub fn split(frame: &[u8], version: Version) -> Result<(u8, u8, Reader<'_>), Fau
     Ok((first >> 4, first & 0x0F, reader))
 }
 
+/// Whether the frame is of a kind that only servers send.
+pub fn is_from_server(frame: &[u8]) -> bool {
+    frame.first().is_some_and(|first| matches!(first >> 4, CONNACK | SUBACK | UNSUBACK | PINGRESP))
+}
+
 fn check(first: u8, version: Version) -> Result<(), Fault> {
     let rule = match (first >> 4, first & 0x0F) {
         (0, _) => "MQTT-2.1.2",

@@ -25,7 +25,7 @@ pub use auth::Auth;
 pub use connack::ConnAck;
 pub use connect::{Connect, Will};
 pub use disconnect::Disconnect;
-pub use header::frame_length;
+pub use header::{frame_length, is_from_server};
 pub use properties::{Properties, Property};
 pub use publish::Publish;
 pub use subscribe::{Filters, SubAck, Subscribe, SubscribeOptions, encode_subscribe};

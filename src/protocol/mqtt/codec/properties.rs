@@ -147,6 +147,7 @@ impl<'a> Property<'a> {
     fn check(&self, rule: &'static str) -> Result<(), Fault> {
         match *self {
             Self::TopicAlias(0) => Err(Fault::new(Kind::TopicAliasInvalid, "MQTT-3.3.2-8")), // [MQTT-3.3.2-8]
+            Self::ResponseTopic("") => Err(Fault::protocol("MQTT-4.7.3-1")),                 // [MQTT-4.7.3-1]
             Self::ResponseTopic(name) if topic::has_wildcard(name) => {
                 Err(Fault::protocol("MQTT-3.3.2-14")) // [MQTT-3.3.2-14]
             }
@@ -277,7 +278,7 @@ fn validate(raw: &[u8], at: u16) -> Result<(), Fault> {
     while !reader.is_empty() {
         let ((id, _, places, rule), property) = Property::decode(&mut reader)?;
         if places & at == 0 {
-            return Err(Fault::protocol("MQTT-2.2.2.2"));
+            return Err(Fault::malformed("MQTT-2.2.2.2"));
         }
         let repeats = id == USER_PROPERTY || (id == SUBSCRIPTION_IDENTIFIER && at == place::PUBLISH);
         if seen & (1 << id) != 0 && !repeats {

@@ -91,7 +91,7 @@ impl<'a> Reader<'a> {
     /// A packet identifier, which is never 0.
     pub fn packet_id(&mut self) -> Result<u16, Fault> {
         match self.u16()? {
-            0 => Err(Fault::malformed("MQTT-2.2.1-3")), // [MQTT-2.2.1-3]
+            0 => Err(Fault::protocol("MQTT-2.2.1-3")), // [MQTT-2.2.1-3]
             id => Ok(id),
         }
     }

@@ -66,13 +66,11 @@ impl Inbound {
     /// The topic that a PUBLISH means, by name or by alias.
     fn topic<'t>(&'t mut self, topic: &'t str, alias: Option<u16>) -> Result<&'t str, Fault> {
         let Some(alias) = alias else { return Ok(topic) };
-        // [MQTT-3.3.2-8] [MQTT-3.3.2-9]
-        let invalid = Fault::new(Kind::TopicAliasInvalid, "MQTT-3.3.2-9");
         if alias == 0 || alias > self.alias_max {
-            return Err(invalid);
+            return Err(Fault::new(Kind::TopicAliasInvalid, "MQTT-3.3.2-9")); // [MQTT-3.3.2-8] [MQTT-3.3.2-9]
         }
         if topic.is_empty() {
-            return self.aliases.get(&alias).map(AsRef::as_ref).ok_or(invalid);
+            return self.aliases.get(&alias).map(AsRef::as_ref).ok_or(Fault::protocol("MQTT-3.3.4"));
         }
         self.alias_bytes.give(self.aliases.remove(&alias).map_or(0, |old| old.len() as u64));
         let bytes = topic.len() as u64;

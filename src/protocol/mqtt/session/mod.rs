@@ -121,6 +121,9 @@ impl MqttSession {
             _ => self.version,
         };
         self.version = version;
+        if codec::is_from_server(frame) {
+            return Err(Fault::protocol("MQTT-4.13.1-1")); // unread: nothing in it could make it right
+        }
         let packet = codec::decode(frame, version).map_err(|fault| match (&self.stage, fault.kind) {
             // [MQTT-3.1.0-2] A second CONNECT is wrong whatever version it names.
             (Stage::Open, Kind::UnsupportedVersion) => Fault::protocol("MQTT-3.1.0-2"),
@@ -130,18 +133,13 @@ impl MqttSession {
         match (&self.stage, packet) {
             (Stage::New, Packet::Connect(packet)) => self.connect(&packet, cx),
             (Stage::New, _) => Err(Fault::protocol("MQTT-3.1.0-1")), // [MQTT-3.1.0-1]
-            (Stage::Open, packet) => self.open_packet(packet, frame, cx),
+            (Stage::Open, packet) => self.open_packet(packet, cx),
             // Nothing is read from the connection while its CONNECT is worked on.
             (Stage::Authenticating(_) | Stage::Opening(_), _) => Err(Fault::protocol("MQTT-3.1.2-30")),
         }
     }
 
-    fn open_packet<'f>(
-        &mut self,
-        packet: Packet<'f>,
-        frame: &'f [u8],
-        cx: &mut Context<'_>,
-    ) -> Result<Option<Request<'f>>, Fault> {
+    fn open_packet<'f>(&mut self, packet: Packet<'f>, cx: &mut Context<'_>) -> Result<Option<Request<'f>>, Fault> {
         match packet {
             Packet::Publish(packet) => self.publish(&packet, cx),
             Packet::PubAck(packet) => self.outbound.acknowledged(packet.packet_id),
@@ -158,7 +156,6 @@ impl MqttSession {
             Packet::Connect(_) => Err(Fault::protocol("MQTT-3.1.0-2")), // [MQTT-3.1.0-2]
             Packet::Auth(_) => Err(Fault::protocol("MQTT-4.12.0-7")),   // [MQTT-4.12.0-7] no method was agreed on
             Packet::ConnAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_) | Packet::PingResp => {
-                debug_assert!(!frame.is_empty());
                 Err(Fault::protocol("MQTT-4.13.1-1"))
             }
         }
