@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::ReadBuf;
 
 use super::acceptor::Acceptor;
@@ -16,6 +17,10 @@ use crate::protocol::detect::{Start, detect};
 
 /// Bytes read from one connection before others have their turn.
 const READ_ON_MAX: usize = 128 * 1024;
+
+/// How long, and for how many reads, a peer that was sent away may go on sending.
+const LEAVE_PATIENCE: Duration = Duration::from_secs(2);
+const LEAVE_READS_MAX: usize = 1024;
 
 /// What the socket's task woke up for.
 enum Woken {
@@ -36,9 +41,12 @@ pub async fn run(reactor: Rc<Reactor>, acceptor: Rc<Acceptor>, peer: Rc<Peer>, s
     match first {
         Some((Start::Mqtt, first)) => {
             let mut accounted = 0;
-            read_all(&reactor, key, &link, &mut read, first, &mut accounted).await;
+            let is_sent_away = read_all(&reactor, key, &link, &mut read, first, &mut accounted).await;
             reactor.account(key, &mut accounted, 0);
             reactor.disconnect(key);
+            if is_sent_away {
+                take_leave(&mut read, link).await;
+            }
             drop(place);
         }
         Some((Start::Http, first)) => {
@@ -78,6 +86,7 @@ async fn first_bytes(
     }
 }
 
+/// Works on what is read until the end; says whether the engine made it, not the peer.
 async fn read_all(
     reactor: &Reactor,
     key: ConnectionKey,
@@ -85,7 +94,7 @@ async fn read_all(
     read: &mut ReadHalf,
     mut left: Vec<u8>,
     accounted: &mut usize,
-) {
+) -> bool {
     let mut is_offered = false;
     let mut read_on = 0;
     loop {
@@ -97,13 +106,13 @@ async fn read_all(
         is_offered = true;
         if (*accounted > 0 || !left.is_empty()) && !reactor.account(key, accounted, left.len()) {
             tracing::debug!("connection closed: too much is held before anyone is let in");
-            return;
+            return false;
         }
         let woken = poll_fn(|cx| poll(reactor, key, link, read, cx)).await;
         match woken {
-            Woken::Ended => return,
+            Woken::Ended => return true,
             Woken::Resumed => is_offered = false,
-            Woken::Read(Ok(0)) | Woken::Read(Err(_)) => return,
+            Woken::Read(Ok(0)) | Woken::Read(Err(_)) => return false,
             Woken::Read(Ok(count)) => {
                 work(reactor, key, &mut left, count);
                 read_on += count;
@@ -115,6 +124,26 @@ async fn read_all(
             }
         }
     }
+}
+
+/// Lets the last words arrive: a socket that is closed with input unread takes them back, and breaks what the peer is
+/// still sending.
+async fn take_leave(read: &mut ReadHalf, link: Rc<Link>) {
+    let Some(mut write) = Rc::into_inner(link).and_then(Link::into_write_half) else { return };
+    // In a box of its own: it is no part of every connection's future.
+    let leave = Box::pin(async {
+        poll_fn(|cx| write.poll_shutdown(cx)).await?;
+        let mut bytes = [0; 4096];
+        for _ in 0..LEAVE_READS_MAX {
+            let mut buffer = ReadBuf::new(&mut bytes);
+            poll_fn(|cx| read.poll_read(cx, &mut buffer)).await?;
+            if buffer.filled().is_empty() {
+                break;
+            }
+        }
+        io::Result::Ok(())
+    });
+    let _ = tokio::time::timeout(LEAVE_PATIENCE, leave).await;
 }
 
 /// Works through what is left over and what was read into the shared buffer.

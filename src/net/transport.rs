@@ -97,6 +97,14 @@ impl WriteHalf {
             Self::Tls(socket) => socket.borrow().poll_write_ready(cx),
         }
     }
+
+    /// Ends this direction, with the farewell that TLS has.
+    pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(half) => Pin::new(half).poll_shutdown(cx),
+            Self::Tls(socket) => Pin::new(&mut **socket.borrow_mut()).poll_shutdown(cx),
+        }
+    }
 }
 
 fn write_plain(half: &OwnedWriteHalf, out: &mut Output) -> io::Result<bool> {

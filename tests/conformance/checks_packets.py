@@ -230,3 +230,14 @@ def other_clients_outlive_a_protocol_error(t):
                                       "ones": b"\xff" * 64, "tls": b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1"})
 def garbage_instead_of_connect(t, raw):
     t.refused(raw)
+
+
+@check("MQTT-4.13.2-1")
+def last_word_reaches_a_client_that_goes_on_sending(t):
+    client, clock = t.client(), t.client()
+    client.send(wire.packet(wire.PUBREL, 0, b"\0\1"))
+    for _ in range(50):
+        clock.ping()
+        client.send(wire.pingreq())
+    client.expect_closed({0x81})
+    require(not client.inbox, "nothing but DISCONNECT", client.inbox)
