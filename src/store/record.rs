@@ -39,13 +39,15 @@ pub struct ClientRecord {
 /// What a client may do beside its roles, and by whose word it has them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RightsRecord {
-    /// Name of a permission, whether it is allowed, and the pattern of the addresses.
-    pub rules: Vec<(Box<str>, (bool, Box<str>))>,
+    pub rules: Vec<NamedRule>,
     /// Whether its roles are not those of its login modules.
     pub has_own_roles: bool,
     /// Login modules, and the user each has let in.
     pub vouchers: Vec<(Box<str>, Box<str>)>,
 }
+
+/// Name of a permission, whether it is allowed, and the pattern of the addresses.
+pub type NamedRule = (Box<str>, (bool, Box<str>));
 
 /// What earlier versions did not write: it is last, and empty where it is missing.
 #[derive(Debug, Clone, Default, PartialEq)]

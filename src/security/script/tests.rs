@@ -43,8 +43,7 @@ fn a_script_lets_in_and_names() {
         }"##,
     );
     let (principal, client_id) = ask(&security, "C1");
-    let mut limits = ClientLimits::default();
-    limits.messages_per_second = Some(10);
+    let limits = ClientLimits { messages_per_second: Some(10), ..ClientLimits::default() };
     let expected = Principal::of("ann")
         .with_roles(["amq"])
         .allow(Permission::Consume, "b")
