@@ -75,7 +75,7 @@ pub fn has_place(files: &[File], name: &str) -> bool {
 
 /// The checks of the conformance script's files.
 pub fn checks(files: &[File]) -> Vec<Check> {
-    files.iter().flat_map(|file| checks_of(file)).collect()
+    files.iter().flat_map(checks_of).collect()
 }
 
 fn checks_of(file: &File) -> Vec<Check> {
