@@ -74,8 +74,7 @@ pub struct Client {
     is_refused: bool,
     client_id: String,
     /// The broker's limits, and those of the client.
-    frame_limit: usize,
-    alias_limit: u16,
+    limits: Limits,
     window: usize,
     packet_maximum: usize,
     alias_maximum: u16,
@@ -100,8 +99,7 @@ impl Client {
             is_clean: false,
             is_refused: false,
             client_id: String::new(),
-            frame_limit: limits.maximum_packet_size.map_or(usize::MAX, |bytes| bytes as usize),
-            alias_limit: limits.topic_alias_maximum.unwrap_or(0),
+            limits: limits.clone(),
             window: usize::from(limits.in_flight_maximum),
             packet_maximum: usize::MAX,
             alias_maximum: 0,
@@ -114,7 +112,8 @@ impl Client {
 
     /// The longest packet that it may send.
     pub fn limit(&self) -> usize {
-        if self.is_open { self.frame_limit } else { usize::MAX }
+        let limit = self.limits.maximum_packet_size.filter(|_| self.is_open);
+        limit.map_or(usize::MAX, |bytes| bytes as usize)
     }
 
     /// It sends a packet, or bytes that are none. Gives back whether the connection must end with it.
@@ -155,7 +154,11 @@ impl Client {
     fn goes_on(&mut self, packet: &Packet<'_>) -> bool {
         match packet {
             Packet::Publish(packet) if packet.has_subscription_identifier() => return true,
-            Packet::Publish(packet) if alias(packet) > Some(self.alias_limit) => return true,
+            Packet::Publish(packet) if alias(packet) > Some(self.limits.topic_alias_maximum.unwrap_or(0)) => {
+                return true;
+            }
+            Packet::Publish(packet) if packet.qos > self.limits.maximum_qos => return true,
+            Packet::Publish(packet) if packet.retain && !self.limits.retain_available => return true,
             Packet::Publish(packet) if packet.qos > QoS::AtMostOnce => self.expects(packet.qos as u8, packet.packet_id),
             Packet::Publish(_) => {}
             Packet::PubAck(ack) => {
@@ -289,6 +292,7 @@ impl Client {
         let memory = self.memory.borrow();
         let matching = memory.filters.iter().filter(|(filter, _)| matches(filter, &topic));
         let highest = matching.map(|(_, qos)| *qos).max();
+        assert!(packet.qos <= self.limits.maximum_qos, "{packet:?}");
         assert!(highest >= Some(packet.qos), "{topic:?} at {:?} for {:?}", packet.qos, memory.filters);
         for property in packet.properties.iter() {
             if let Property::SubscriptionIdentifier(tag) = property {
@@ -334,7 +338,8 @@ impl Client {
         let at = self.owed.subacks.iter().position(|(id, _)| *id == packet.packet_id);
         let (_, wishes) = self.owed.subacks.remove(at.expect("a SUBSCRIBE"));
         assert_eq!(packet.codes.len(), wishes.len());
-        let is_answer = |(code, wish): (&u8, &u8)| *code >= 0x80 || code <= wish;
+        let most = self.limits.maximum_qos as u8;
+        let is_answer = |(code, wish): (&u8, &u8)| *code >= 0x80 || *code <= most.min(*wish);
         assert!(packet.codes.iter().zip(&wishes).all(is_answer), "{packet:?} to {wishes:?}");
     }
 

@@ -35,7 +35,7 @@ pub fn connect(client_id: &str, choices: &mut Choices<'_>) -> Vec<u8> {
     Property::SessionExpiry(choices.pick(&[0, 1, 3600, u32::MAX])).encode(&mut properties);
     if options & 4 != 0 {
         Property::ReceiveMaximum(choices.pick(&[1, 2, 5, u16::MAX])).encode(&mut properties);
-        Property::MaximumPacketSize(80 + choices.below(16) as u32).encode(&mut properties);
+        Property::MaximumPacketSize(choices.pick(&[80, 20, 24, 40, 81, 84, 88, 90])).encode(&mut properties);
         Property::TopicAliasMaximum(choices.pick(&[0, 1, 3, u16::MAX])).encode(&mut properties);
         Property::RequestProblemInformation(choices.flag()).encode(&mut properties);
     }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use artemis_rs::core::address::Syntax;
 use artemis_rs::engine::Options;
+use artemis_rs::protocol::Expiry;
 use artemis_rs::protocol::mqtt::codec::{QoS, Version, frame_length};
 use artemis_rs::protocol::mqtt::topic::Translation;
 use artemis_rs::protocol::mqtt::{KeepAlive, Limits};
@@ -48,12 +49,23 @@ pub fn fuzz(data: &[u8]) {
 }
 
 fn permissions(choices: &mut Choices<'_>) -> Limits {
+    let (receive_maximum, topic_alias_maximum) =
+        (choices.pick(&[Some(20), None, Some(2)]), choices.pick(&[Some(10), None]));
+    let (maximum_packet_size, times, bits) = (choices.pick(&[None, Some(100)]), choices.byte(), choices.byte());
+    let is_off = |bit: u8| bits >> bit & 1 == 1;
     Limits {
-        receive_maximum: choices.pick(&[Some(20), None, Some(2)]),
-        topic_alias_maximum: choices.pick(&[Some(10), None]),
-        maximum_packet_size: choices.pick(&[None, Some(100)]),
-        keep_alive: choices.pick(&[KeepAlive::Client, KeepAlive::Off, KeepAlive::AtMost(10)]),
-        may_take_over: choices.below(8) != 1,
+        receive_maximum,
+        topic_alias_maximum,
+        maximum_packet_size,
+        keep_alive: [KeepAlive::Client, KeepAlive::Off, KeepAlive::AtMost(10)][usize::from(times % 3)],
+        maximum_qos: [QoS::ExactlyOnce, QoS::ExactlyOnce, QoS::AtLeastOnce, QoS::AtMostOnce][usize::from(times >> 6)],
+        maximum_expiry: if times & 32 == 0 { Expiry::NEVER } else { Expiry(10) },
+        may_take_over: bits % 8 != 1,
+        retain_available: !is_off(3),
+        wildcards_available: !is_off(4),
+        shared_available: !is_off(5),
+        identifiers_available: !is_off(6),
+        checks_payloads: is_off(7),
         ..limits()
     }
 }

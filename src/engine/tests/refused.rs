@@ -1,8 +1,10 @@
 //! Who is not let in, and what it is told.
 
-use super::{Script, lasting, passing};
+use super::{Script, lasting, options, passing};
 use crate::protocol::Denial;
-use crate::protocol::mqtt::codec::Version;
+use crate::protocol::mqtt::Limits;
+use crate::protocol::mqtt::codec::{QoS, Version};
+use crate::sim::node::limits;
 use crate::sim::packet::{Heard, Hello, Letter};
 
 #[test]
@@ -26,6 +28,21 @@ fn a_client_that_is_not_let_in_is_told_and_sent_away() {
             assert!(script.node.is_over(client.link));
         }
     }
+}
+
+#[test]
+fn a_refusal_is_no_larger_than_its_client_takes() {
+    let limits = || Limits { maximum_qos: QoS::AtLeastOnce, ..limits() };
+    let will = Some(Letter::new("t", "1", 2, 0));
+    let mut sizes = Vec::new();
+    for packet_maximum in [None, Some(41), Some(40)] {
+        let mut script = Script::with(options, limits());
+        let client = script.connect(&Hello { packet_maximum, will: will.clone(), ..passing("c") });
+        let heard = script.node.take(client.link);
+        assert_eq!(heard[3], 0x9B);
+        sizes.push(heard.len());
+    }
+    assert_eq!(sizes, [41, 41, 5]);
 }
 
 #[test]

@@ -53,6 +53,12 @@ impl MqttSession {
         if packet.version != Version::V5 {
             self.inbound.lift_maximum();
         }
+        // A refusal keeps to it too. [MQTT-3.1.2-24]
+        let maximum = packet.properties.iter().find_map(|property| match property {
+            Property::MaximumPacketSize(bytes) => Some(bytes as usize),
+            _ => None,
+        });
+        self.outbound.packet_max = maximum.unwrap_or(self.outbound.packet_max);
         let mut client_id = packet.client_id.to_owned();
         let assigned = client_id.is_empty();
         if assigned && !packet.clean_start && packet.version != Version::V5 || !self.accepts(packet) {
@@ -70,7 +76,6 @@ impl MqttSession {
             match property {
                 Property::AuthenticationMethod(_) => has_method = true,
                 Property::ReceiveMaximum(maximum) => self.outbound.window_max = usize::from(maximum),
-                Property::MaximumPacketSize(bytes) => self.outbound.packet_max = bytes as usize,
                 Property::TopicAliasMaximum(maximum) => self.outbound.set_alias_maximum(maximum),
                 Property::RequestProblemInformation(wanted) => self.wants_reasons = wanted,
                 Property::RequestResponseInformation(wanted) => connecting.wants_response_information = wanted,
