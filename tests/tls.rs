@@ -9,6 +9,8 @@ mod client;
 mod formats;
 #[path = "tls/hostile.rs"]
 mod hostile;
+#[path = "tls/login.rs"]
+mod login;
 #[path = "tls/mistakes.rs"]
 mod mistakes;
 #[path = "tls/mutual.rs"]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use regex::Regex;
 
 use super::Instance;
-use crate::config::{Acceptor, ClientAuth, Config, ConfigError, Password, StoreReference, Tls, TlsVersion, Warning};
+use crate::config::{Acceptor, ClientAuth, Config, ConfigError, StoreReference, Tls, TlsVersion, Warning};
 use crate::keystore::{Kind, StoreFile};
 use crate::net::tls::{self, ClientCertificates, ServerTls, TlsSettings};
 
@@ -66,7 +66,7 @@ fn settings(instance: &Instance, tls: &Tls) -> Result<TlsSettings, String> {
     let trust_store = tls.trust_store.as_ref().filter(|_| tls.client_auth != ClientAuth::Off);
     Ok(TlsSettings {
         key_store: StoreFile {
-            key_password: key_password.map(|password| secret("keyPassword", password)).transpose()?,
+            key_password: key_password.map(|password| password.0.clone()),
             ..store(instance, "keyStore", &tls.key_store)?
         },
         key_alias: tls.key_alias.clone(),
@@ -116,16 +116,9 @@ fn store(instance: &Instance, prefix: &str, reference: &StoreReference) -> Resul
     let password = reference.password.as_ref();
     Ok(StoreFile {
         path: locate(instance, &format!("{prefix}Path"), &reference.path)?,
-        password: password.map(|password| secret(&format!("{prefix}Password"), password)).transpose()?,
+        password: password.map(|password| password.0.clone()),
         key_password: None,
     })
-}
-
-fn secret(parameter: &str, password: &Password) -> Result<String, String> {
-    if password.0.starts_with("ENC(") {
-        return Err(format!("{parameter}: masked passwords, ENC(...), cannot be read here yet"));
-    }
-    Ok(password.0.clone())
 }
 
 /// A path as it is written, or below the instance's `etc` or the instance, whichever is there.

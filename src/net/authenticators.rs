@@ -50,3 +50,31 @@ async fn serve(receiver: Arc<Mutex<UnboundedReceiver<Work>>>) {
         tokio::task::yield_now().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::thread::current;
+
+    use super::*;
+
+    #[test]
+    fn work_is_done_elsewhere_and_waits_for_nothing_remote() {
+        let pool = Authenticators::start(1).expect("a thread");
+        let (sender, receiver) = channel();
+        let (_never, silent) = tokio::sync::oneshot::channel::<()>();
+        let of = |name: &'static str| {
+            let sender = sender.clone();
+            async move { sender.send((name, current().id())).expect("a receiver") }
+        };
+        let (slow, fast) = (of("slow"), of("fast"));
+        pool.run(async {
+            let _ = silent.await;
+            slow.await;
+        });
+        pool.run(fast);
+        let (name, thread) = receiver.recv().expect("an answer");
+        assert_eq!(name, "fast");
+        assert_ne!(thread, current().id());
+    }
+}

@@ -1,6 +1,6 @@
 //! The security managers that bootstrap.xml and login.config name, and what happens when their files change.
 
-use artemis_rs::protocol::mqtt::codec::{QoS, Version};
+use artemis_rs::protocol::mqtt::codec::{Property, QoS, Version};
 
 use crate::support::broker::{Broker, Instance};
 use crate::support::mqtt::{Client, Hello};
@@ -65,6 +65,23 @@ fn a_script_rewrites_and_refuses_client_ids() {
     let _newcomer = hello("c1", "ann", "secret").connect(broker.port());
     assert_eq!(ann.next().disconnect_reason(), 0x8E);
     assert!(bob.is_quiet_for(std::time::Duration::from_millis(200)), "another user's client was taken over");
+}
+
+#[test]
+fn an_assigned_client_id_leads_back_to_its_session() {
+    let instance = with_script_of_the_example();
+    let broker = instance.start();
+    let (mut nameless, answer) = hello("", "ann", "secret").kept().ask(broker.port());
+    let assigned = answer.connack().properties.iter().find_map(|property| match property {
+        Property::AssignedClientId(id) => Some(id.to_owned()),
+        _ => None,
+    });
+    let assigned = assigned.expect("an assigned client id");
+    assert_eq!(nameless.subscribe("t", QoS::AtLeastOnce), 1);
+    broker.wait_for_consumer(&format!("ann-{assigned}.t"));
+    nameless.leave();
+    let (_, answer) = Hello { clean: false, ..hello(&assigned, "ann", "secret") }.ask(broker.port());
+    assert!(answer.connack().session_present);
 }
 
 #[test]

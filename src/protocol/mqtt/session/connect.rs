@@ -1,6 +1,7 @@
 //! CONNECT to CONNACK.
 
 use bytes::Bytes;
+use std::rc::Rc;
 
 use super::inbound::is_reserved;
 use super::owed::Item;
@@ -28,7 +29,8 @@ pub struct Connecting {
     /// Seconds that count, and whether the client has to be told.
     keep_alive: u16,
     announce_keep_alive: bool,
-    assigned: bool,
+    /// The id that the broker chose for a client without one.
+    assigned: Option<Rc<str>>,
     wants_response_information: bool,
 }
 
@@ -70,7 +72,7 @@ impl MqttSession {
         }
         self.client_id = client_id.as_str().into();
         let mut connecting = self.connecting(packet)?;
-        connecting.assigned = assigned;
+        connecting.assigned = assigned.then(|| self.client_id.clone());
         let mut has_method = false;
         for property in packet.properties.iter() {
             match property {
@@ -131,7 +133,7 @@ impl MqttSession {
             will,
             keep_alive,
             announce_keep_alive,
-            assigned: false,
+            assigned: None,
             wants_response_information: false,
         })
     }
@@ -250,8 +252,9 @@ impl MqttSession {
             Property::SessionExpiry(connecting.expiry.0).encode(out);
         }
         self.limits.announce(out);
-        if connecting.assigned {
-            Property::AssignedClientId(&self.client_id).encode(out); // [MQTT-3.1.3-7] [MQTT-3.2.2-16]
+        if let Some(client_id) = &connecting.assigned {
+            // By this id the client comes back, even if a security manager has made another of it.
+            Property::AssignedClientId(client_id).encode(out); // [MQTT-3.1.3-7] [MQTT-3.2.2-16]
         }
         if let Some(basis) = self.limits.response_information.as_ref().filter(|_| connecting.wants_response_information)
         {
