@@ -143,6 +143,9 @@ fn run_logged(
     for warning in files.bootstrap.warnings.iter().chain(&files.config.warnings) {
         if warning.severe { tracing::error!("{warning}") } else { tracing::warn!("{warning}") }
     }
+    for (name, _) in instance.properties.iter().filter(|(name, _)| name.starts_with("brokerconfig.")) {
+        tracing::warn!("-D{name} has no effect: properties give values for ${{...}} only");
+    }
     tracing::info!("AMQ221000: Message broker {} is starting from {}", files.config.name, instance.root.display());
     let configured = security::configure(instance, &files)?;
     for warning in &configured.warnings {
@@ -208,6 +211,9 @@ async fn serve(
         // A port may be root's alone; all else is done without its rights.
         listeners = open_listeners(&files).await?;
         account.take(&[&data, &instance.log()])?;
+        for path in security.watched.iter().flat_map(watch::Watched::unreadable) {
+            tracing::warn!("{} cannot be read by the account: changes of it do not count", path.display());
+        }
     }
     let (sender, completions) = unbounded_channel();
     let mut journal = open_journal(instance, &files.config, sender)?;

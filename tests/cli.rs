@@ -260,6 +260,9 @@ fn users_are_listed_changed_and_removed() {
     succeed(&directory, "user reset --user-command-user ann --user-command-password 2 --role few");
     assert!(is_hash_of(&value_of(&directory.text("etc/artemis-users.properties"), "ann"), "2"));
     assert!(succeed(&directory, "user list --user ann").contains("\"ann\"(few)\n\n Total: 1\n"));
+    succeed(&directory, "user reset ann --password a:b=c --plaintext");
+    assert_eq!(value_of(&directory.text("etc/artemis-users.properties"), "ann"), "a:b=c");
+    assert_eq!(call(&directory, "user reset ann --password ENC(1:2) --plaintext").0, 1);
     succeed(&directory, "user rm ann");
     assert!(!succeed(&directory, "user list").contains("ann"));
     for arguments in ["user rm ann", "user reset ann --password 3"] {

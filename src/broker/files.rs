@@ -1,12 +1,12 @@
 //! An instance's configuration files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Failure, Instance, tls};
 use crate::config::bootstrap::{self, Bootstrap};
 use crate::config::log4j2::{self, LogConfig};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Warning};
 use crate::net::tls::ServerTls;
 
 /// What was read before anything is opened.
@@ -24,16 +24,27 @@ impl Files {
     /// # Errors
     /// A file is missing or wrong.
     pub fn load(instance: &Instance) -> Result<Self, Failure> {
-        let bootstrap = load_bootstrap(instance)?;
-        let path = match &bootstrap.configuration {
-            Some(path) => instance.root.join(path),
-            None => instance.etc().join("broker.xml"),
-        };
+        let mut bootstrap = load_bootstrap(instance)?;
+        let path = locate(instance, &mut bootstrap);
         let lookup = |name: &str| lookup(instance, name);
         let mut config = config::load("broker.xml", &read(&path)?, &lookup).map_err(Failure::Config)?;
         let tls = tls::load(instance, &mut config).map_err(Failure::Config)?;
         Ok(Self { bootstrap, config, tls, log: load_log(instance)? })
     }
+}
+
+/// Where `broker.xml` is. An instance that was moved may still name its old place.
+fn locate(instance: &Instance, bootstrap: &mut Bootstrap) -> PathBuf {
+    let own = instance.etc().join("broker.xml");
+    let Some(named) = &bootstrap.configuration else { return own };
+    let path = instance.root.join(named);
+    if path.is_file() || !own.is_file() {
+        return path;
+    }
+    let message = format!("{named} is not there: {} is read", own.display());
+    let (file, path) = ("bootstrap.xml".to_owned(), "<server>".to_owned());
+    bootstrap.warnings.push(Warning { file, line: bootstrap.configuration_line, path, message, severe: true });
+    own
 }
 
 /// Reads `bootstrap.xml`; without the file the domain `activemq` of `login.config` decides.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::files::{load_bootstrap, lookup, read};
+use super::files::{self, load_bootstrap, lookup};
 use super::watch::Watched;
 use super::{Failure, Files, Instance};
 use crate::config::Warning;
@@ -188,12 +188,22 @@ pub fn user_files(instance: &Instance) -> Result<[PathBuf; 2], Failure> {
     })
 }
 
+/// Reads a file that the configuration names; that it is not there is a mistake in the configuration.
+fn read(file: &Path) -> Result<String, Failure> {
+    files::read(file).map_err(|failure| match failure {
+        Failure::File { path, error } => setting(&path, &error),
+        other => other,
+    })
+}
+
 fn setting(file: &Path, error: &dyn std::error::Error) -> Failure {
     Failure::Setting { file: file.to_owned(), message: error.to_string() }
 }
 
 fn pairs(file: &Path) -> Result<Vec<(String, String)>, Failure> {
-    Ok(properties::parse(&read(file)?).into_iter().map(|property| (property.key, property.value)).collect())
+    let bytes = std::fs::read(file).map_err(|error| setting(file, &error))?;
+    let text = properties::decode(bytes);
+    Ok(properties::parse(&text).into_iter().map(|property| (property.key, property.value)).collect())
 }
 
 fn flag(flag: login::Flag) -> Flag {

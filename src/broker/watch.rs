@@ -25,6 +25,11 @@ impl Watched {
         Self { paths, reload: Arc::new(reload) }
     }
 
+    /// Its files that cannot be read, so that no change of theirs would count.
+    pub fn unreadable(&self) -> impl Iterator<Item = &PathBuf> {
+        self.paths.iter().filter(|path| fs::File::open(path).is_err())
+    }
+
     fn signature(&self) -> Signature {
         let of = |path: &PathBuf| fs::metadata(path).ok();
         let files = self.paths.iter().map(of);

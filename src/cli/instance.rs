@@ -12,6 +12,10 @@ pub(super) struct InstanceOption {
     /// The directory of the instance; without it the current directory
     #[arg(long, value_name = "DIR", env = "ARTEMIS_INSTANCE")]
     instance: Option<PathBuf>,
+
+    /// A value for ${NAME} in the instance's files; it counts before the environment
+    #[arg(short = 'D', value_name = "NAME=VALUE", value_parser = definition)]
+    define: Vec<(String, String)>,
 }
 
 impl InstanceOption {
@@ -20,8 +24,16 @@ impl InstanceOption {
         let named = self.instance.is_some();
         let root = std::path::absolute(self.instance.unwrap_or_else(|| ".".into()))
             .map_err(|error| Failure::new(format!("the current directory: {error}")))?;
-        let instance = Instance::new(root.clone());
-        if instance.etc().join("broker.xml").is_file() { Ok(instance) } else { Err(none_in(&root, named)) }
+        let instance = Instance { properties: self.define, ..Instance::new(root.clone()) };
+        let is_there = |file| instance.etc().join(file).is_file();
+        if is_there("broker.xml") || is_there("bootstrap.xml") { Ok(instance) } else { Err(none_in(&root, named)) }
+    }
+}
+
+fn definition(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
     }
 }
 

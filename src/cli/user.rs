@@ -7,6 +7,8 @@ use super::mask::hashed;
 use super::names::{role_name, user_name};
 use super::terminal::ask_new_password;
 use super::user_files::UserFiles;
+use crate::config::properties;
+use crate::security::StoredPassword;
 
 /// Change who may log in; a running broker takes it over within seconds
 #[derive(Debug, Subcommand)]
@@ -47,6 +49,10 @@ pub(super) struct Add {
     #[arg(long, alias = "user-command-password")]
     password: Option<String>,
 
+    /// Keep the password as it is, not a hash of it
+    #[arg(long)]
+    plaintext: bool,
+
     /// The roles, with commas between them
     #[arg(long, value_name = "ROLE", value_parser = role_name, value_delimiter = ',', default_value = "amq")]
     role: Vec<String>,
@@ -64,6 +70,10 @@ pub(super) struct Reset {
     /// The new password; without it and without --role, it is asked for or read from the standard input
     #[arg(long, alias = "user-command-password")]
     password: Option<String>,
+
+    /// Keep the password as it is, not a hash of it
+    #[arg(long)]
+    plaintext: bool,
 
     /// The roles it has from now on, with commas between them; without it, they stay
     #[arg(long, value_name = "ROLE", value_parser = role_name, value_delimiter = ',')]
@@ -102,6 +112,15 @@ impl User {
     }
 }
 
+/// What is written into the users file.
+fn stored(password: &str, is_plain: bool) -> Result<String, Failure> {
+    match StoredPassword::parse(password) {
+        Ok(None) if is_plain && !password.is_empty() => Ok(properties::escape_value(password)),
+        _ if is_plain => Err(Failure::new("the password is empty, or would be taken for a hash")),
+        _ => hashed(password),
+    }
+}
+
 impl Add {
     fn execute(self) -> Result<(), Failure> {
         let mut files = UserFiles::open(&self.instance.locate()?)?;
@@ -110,7 +129,7 @@ impl Add {
             return Err(Failure::new(format!("{}: there is a user {name} already", files.users_path().display())));
         }
         let password = self.password.map_or_else(|| ask_new_password("Password"), Ok)?;
-        files.set_password(&name, &hashed(&password)?);
+        files.set_password(&name, &stored(&password, self.plaintext)?);
         files.set_roles(&name, &self.role);
         files.save()?;
         print(&format!("Added {name} with the role {}.\n", self.role.join(", ")))
@@ -127,7 +146,7 @@ impl Reset {
             given => given,
         };
         if let Some(password) = password {
-            files.set_password(&name, &hashed(&password)?);
+            files.set_password(&name, &stored(&password, self.plaintext)?);
         }
         if let Some(roles) = &self.role {
             files.set_roles(&name, roles);

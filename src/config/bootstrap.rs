@@ -30,13 +30,15 @@ pub struct Bootstrap {
     pub manager: ManagerKind,
     /// Where `broker.xml` is, if that is said.
     pub configuration: Option<String>,
+    /// The line that says so.
+    pub configuration_line: u32,
     pub warnings: Vec<Warning>,
 }
 
 impl Default for Bootstrap {
     fn default() -> Self {
         let manager = ManagerKind::Login { domain: DOMAIN.to_owned(), certificate_domain: None };
-        Self { manager, configuration: None, warnings: Vec::new() }
+        Self { manager, configuration: None, configuration_line: 0, warnings: Vec::new() }
     }
 }
 
@@ -50,7 +52,8 @@ pub fn load(file: &str, text: &str, lookup: Lookup<'_>) -> Result<Bootstrap, Vec
     let (manager, configuration) = read(&root, &mut findings);
     match manager {
         Some(manager) if findings.errors.is_empty() => {
-            Ok(Bootstrap { manager, configuration, warnings: findings.warnings })
+            let configuration_line = root.child("server").map_or(0, |element| element.line);
+            Ok(Bootstrap { manager, configuration, configuration_line, warnings: findings.warnings })
         }
         _ => Err(findings.errors),
     }

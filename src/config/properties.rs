@@ -9,6 +9,11 @@ pub struct Property {
     pub line: u32,
 }
 
+/// The text of a file: UTF-8, or else ISO 8859-1, which Java takes it for.
+pub fn decode(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| error.as_bytes().iter().map(|byte| char::from(*byte)).collect())
+}
+
 /// Reads a whole file; like Java, it accepts any text.
 pub fn parse(text: &str) -> Vec<Property> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -28,6 +33,12 @@ pub fn parse(text: &str) -> Vec<Property> {
         properties.push(Property { key: unescape(key), value: unescape(value), line: number as u32 + 1 });
     }
     properties
+}
+
+/// A value as it has to be written to be read again as it is.
+pub fn escape_value(text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r");
+    if escaped.starts_with([' ', '\t']) { format!("\\{escaped}") } else { escaped }
 }
 
 const BLANK: [char; 3] = [' ', '\t', '\u{c}'];
@@ -81,6 +92,12 @@ fn unescape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn both_encodings_are_read() {
+        assert_eq!(decode("é = ü".as_bytes().to_vec()), "é = ü");
+        assert_eq!(decode(b"\xe9 = \xfc".to_vec()), "é = ü");
+    }
 
     #[test]
     fn texts_are_read_as_java_does() {

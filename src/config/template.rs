@@ -1,5 +1,7 @@
 //! The files of a new instance's `etc`, made from templates.
 
+use super::properties;
+
 /// What differs between the instances that `create` makes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placeholders {
@@ -95,7 +97,7 @@ impl Placeholders {
             "USERS" => self
                 .users
                 .iter()
-                .map(|(user, password)| format!("\n{} = {}", escape(user), escape_value(password)))
+                .map(|(user, password)| format!("\n{} = {}", escape(user), properties::escape_value(password)))
                 .collect(),
             "ROLES" => self.roles(escape),
             _ => return None,
@@ -118,11 +120,6 @@ fn escape_xml(text: &str) -> String {
 
 fn escape_quoted(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"")
-}
-
-fn escape_value(text: &str) -> String {
-    let escaped = text.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r");
-    if escaped.starts_with([' ', '\t']) { format!("\\{escaped}") } else { escaped }
 }
 
 fn escape_property(text: &str) -> String {
@@ -169,7 +166,8 @@ mod tests {
         assert_eq!((login.domains[0].modules.len(), login.warnings.len()), (2, 0));
         let bootstrap = bootstrap::load("bootstrap.xml", &file("bootstrap.xml", &placeholders), &|_| None).unwrap();
         let configuration = Some("etc/broker.xml".to_owned());
-        assert_eq!(bootstrap, Bootstrap { configuration, ..Bootstrap::default() });
+        let configuration_line = bootstrap.configuration_line;
+        assert_eq!(bootstrap, Bootstrap { configuration, configuration_line, ..Bootstrap::default() });
         log4j2::load("log4j2.properties", &file("log4j2.properties", &placeholders)).unwrap();
         assert_eq!(properties::parse(&file("artemis-users.properties", &placeholders)), []);
         assert_eq!(properties::parse(&file("artemis-roles.properties", &placeholders)), []);

@@ -61,11 +61,7 @@ fn a_mistake_never_opens_the_door() {
     refuses(&with("etc/bootstrap.xml", "<broker/>"), "expected one <jaas-security> or <security-manager>");
     refuses(&with("etc/bootstrap.xml", ""), "bootstrap.xml");
     refuses(&with("etc/login.config", &required("artemis-users.properties")), "no users are defined");
-    let nobody = with("etc/login.config", &required("nowhere.properties"));
-    for arguments in ["run", "check"] {
-        let finished = run(&nobody, &[arguments]);
-        assert!(!finished.status.success() && finished.text.contains("nowhere.properties"), "{}", finished.text);
-    }
+    refuses(&with("etc/login.config", &required("nowhere.properties")), "nowhere.properties: No such file");
     let twice = with("etc/artemis-users.properties", "ann = 1\nann = 2\n");
     refuses(&twice, "user 'ann' is defined twice");
     let other = Instance::new();
@@ -95,6 +91,23 @@ fn values_come_from_the_command_and_the_environment() {
     says(&["run", "-Dbroker.name=one"], Some("here"), "one-here");
     says(&["run", "-D", "broker.name=two", "-DBROKER_PLACE=there"], Some("here"), "two-there");
     assert_eq!(run(&instance, &["run", "-Dnothing"]).status.code(), Some(2));
+    says(&["run", "-Dbrokerconfig.name=three"], None, "nobody-nowhere");
+}
+
+#[test]
+fn an_instance_of_artemis_that_was_moved_starts() {
+    let instance = Instance::new();
+    let bootstrap = "<broker xmlns=\"http://activemq.apache.org/schema\">\n<jaas-security domain=\"activemq\"/>\n\
+                     <server configuration=\"file:/nowhere/etc//broker.xml\"/>\n\
+                     <web path=\"web\"><binding uri=\"http://localhost:8161\"/></web></broker>";
+    instance.write("etc/bootstrap.xml", bootstrap);
+    let broker = instance.start();
+    broker.process.wait_for("bootstrap.xml:3: <server>: /nowhere/etc//broker.xml is not there: ");
+    broker.process.wait_for("bootstrap.xml:4: <web>: <web> has no effect");
+    broker.stop().success();
+    std::fs::rename(instance.path("etc/broker.xml"), instance.path("etc/other.xml")).unwrap();
+    instance.replace("etc/bootstrap.xml", "/nowhere/etc//broker.xml", "${artemis.instance}/etc//other.xml");
+    instance.start().stop().success();
 }
 
 #[test]
