@@ -72,7 +72,7 @@ pub fn lookup(instance: &Instance, name: &str) -> Option<String> {
     if let Some((_, value)) = instance.properties.iter().rev().find(|(key, _)| key == name) {
         return Some(value.clone());
     }
-    let path = |path: std::path::PathBuf| Some(path.display().to_string());
+    let path = |path: PathBuf| Some(path.display().to_string());
     match name {
         "artemis.instance.etc.uri" => Some(format!("file:{}", instance.etc().display())),
         "artemis.URI.instance" => Some(format!("file:{}", instance.root.display())),

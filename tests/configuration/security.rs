@@ -68,6 +68,46 @@ fn a_script_rewrites_and_refuses_client_ids() {
 }
 
 #[test]
+fn each_reason_has_its_code() {
+    let instance = with_script_of_the_example();
+    instance.write("etc/security.rhai", "fn authenticate(request) { request.client_id }\n");
+    let broker = instance.start();
+    for (word, reason, return_code) in [
+        ("bad_credentials", 0x86, 5),
+        ("not_authorized", 0x87, 5),
+        ("invalid_client_id", 0x85, 2),
+        ("banned", 0x8A, 5),
+        ("unavailable", 0x88, 3),
+        ("no reason at all", 0x87, 5),
+    ] {
+        assert_eq!(code(&broker, 0, &hello(word, "ann", "secret")), reason, "{word}");
+        assert_eq!(
+            code(&broker, 0, &Hello { version: Version::V4, ..hello(word, "ann", "secret") }),
+            return_code,
+            "{word}"
+        );
+    }
+}
+
+#[test]
+fn artemis_2_no_cache_skips_the_hook() {
+    let instance = with_script_of_the_example();
+    let stored = artemis_rs::security::StoredPassword::new(b"secret").unwrap();
+    instance.write("etc/artemis-users.properties", &format!("ann = {stored}\n"));
+    let broker = instance.start();
+    // The password is hashed once, the script is asked each time.
+    for _ in 0..3 {
+        let mut client = hello("C1", "ann", "secret").connect(broker.port());
+        assert_eq!(client.subscribe("t", QoS::AtLeastOnce), 1);
+        broker.wait_for_consumer("ann-c1.t");
+        assert_eq!(code(&broker, 0, &hello("admin", "ann", "secret")), 0x85);
+    }
+    instance.write("etc/security.rhai", "fn authenticate(request) { \"banned\" }\n");
+    broker.process.wait_for("security.rhai read again");
+    assert_eq!(code(&broker, 0, &hello("c1", "ann", "secret")), 0x8A);
+}
+
+#[test]
 fn an_assigned_client_id_leads_back_to_its_session() {
     let instance = with_script_of_the_example();
     let broker = instance.start();

@@ -105,7 +105,7 @@ fn an_instance_of_artemis_that_was_moved_starts() {
     broker.process.wait_for("bootstrap.xml:3: <server>: /nowhere/etc//broker.xml is not there: ");
     broker.process.wait_for("bootstrap.xml:4: <web>: <web> has no effect");
     broker.stop().success();
-    std::fs::rename(instance.path("etc/broker.xml"), instance.path("etc/other.xml")).unwrap();
+    fs::rename(instance.path("etc/broker.xml"), instance.path("etc/other.xml")).unwrap();
     instance.replace("etc/bootstrap.xml", "/nowhere/etc//broker.xml", "${artemis.instance}/etc//other.xml");
     instance.start().stop().success();
 }
