@@ -40,9 +40,8 @@ pub fn version_of(frame: &[u8]) -> Option<Version> {
         return None;
     }
     let header = 1 + frame.iter().skip(1).take(4).position(|byte| byte & 0x80 == 0)? + 1;
-    let level = frame.get(header..)?.strip_prefix(b"\x00\x04MQTT")?.first()?;
-    // Whoever speaks a later version reads the answer of this one rather than that of an earlier one.
-    (*level >= 5).then_some(Version::V5)
+    // [MQTT-3.1.2-2] Of MQTT 3.1.1: any level that is not known is answered with its return code.
+    frame.get(header..)?.starts_with(b"\x00\x04MQTT\x05").then_some(Version::V5)
 }
 
 impl MqttSession {
