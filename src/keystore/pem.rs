@@ -151,3 +151,67 @@ fn sections(text: &str) -> Result<Vec<Section<'_>>, Problem> {
     }
     Ok(sections)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::super::{Kind, StoreFile};
+    use super::*;
+
+    // Made by openssl: a certificate, text around it, and a key encrypted with `changeit`.
+    const STORE: &str = include_str!("testdata/keys.pem");
+
+    fn parsed(text: &str) -> Result<Store, Problem> {
+        let mut store = Store { kind: Kind::Pem, files: Vec::new(), keys: Vec::new(), certificates: Vec::new() };
+        read(text.as_bytes(), &mut store).map(|()| store)
+    }
+
+    fn serves(password: &str) -> bool {
+        let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/keystore/testdata/keys.pem"));
+        let file = StoreFile { path, password: Some(password.into()), key_password: None };
+        file.open().and_then(|store| file.identities(&store, None)).is_ok()
+    }
+
+    #[test]
+    fn text_around_sections_does_not_matter() {
+        let store = parsed(STORE).unwrap();
+        assert_eq!((store.keys.len(), store.certificates.len()), (1, 1));
+        assert!(serves("changeit") && !serves("changeIt"));
+        let windows = STORE.replace('\n', "\r\n");
+        let store = parsed(&windows).unwrap();
+        assert_eq!((store.keys.len(), store.certificates.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_file_that_is_cut_off_never_has_more_than_its_whole_sections() {
+        let ends: Vec<_> = STORE.match_indices("-----END ").map(|(at, _)| at).collect();
+        for length in (0..STORE.trim_end().len()).filter(|length| STORE.is_char_boundary(*length)) {
+            if let Ok(store) = parsed(&STORE[..length]) {
+                let whole = ends.iter().filter(|end| **end < length).count();
+                assert!(store.keys.len() + store.certificates.len() <= whole, "{length}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_hostile_is_an_error() {
+        for text in [
+            "-----BEGIN ",
+            "-----BEGIN CERTIFICATE-----",
+            "-----BEGIN CERTIFICATE-----\n-----END PRIVATE KEY-----",
+            "-----BEGIN CERTIFICATE-----\n???\n-----END CERTIFICATE-----",
+            "-----BEGIN PRIVATE KEY-----\nAAAA=A\n-----END PRIVATE KEY-----",
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\n\u{e9}\n-----END ENCRYPTED PRIVATE KEY-----",
+            "-----BEGIN DSA PRIVATE KEY-----\n-----END DSA PRIVATE KEY-----",
+        ] {
+            assert!(parsed(text).is_err(), "{text}");
+        }
+        let sealed = |bytes: &[u8]| unseal(bytes, "changeit", "a");
+        let SealedKey::Pkcs8(whole) = &parsed(STORE).unwrap().keys[0].key else { panic!("the key is open") };
+        assert!(sealed(whole).is_ok());
+        for length in 0..whole.len() {
+            assert!(sealed(&whole[..length]).is_err(), "{length}");
+        }
+    }
+}

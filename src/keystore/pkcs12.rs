@@ -45,3 +45,37 @@ fn problem(error: Error) -> Problem {
         other => Problem::malformed(other),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Kind;
+    use super::*;
+
+    // Made by openssl.
+    const STORE: &[u8] = include_bytes!("testdata/keys.p12");
+
+    fn parsed(bytes: &[u8], password: &str) -> Result<Store, Problem> {
+        let mut store = Store { kind: Kind::Pkcs12, files: Vec::new(), keys: Vec::new(), certificates: Vec::new() };
+        read(bytes, password, &mut store).map(|()| store)
+    }
+
+    #[test]
+    fn entries_are_those_that_openssl_wrote() {
+        let store = parsed(STORE, "changeit").unwrap();
+        assert_eq!((store.keys.len(), &*store.keys[0].alias, store.keys[0].chain.len()), (1, "broker", 1));
+        assert!(matches!(parsed(STORE, "changeIt"), Err(Problem::StorePassword)));
+    }
+
+    #[test]
+    fn a_store_that_is_cut_off_or_changed_is_an_error() {
+        for length in 0..STORE.len() {
+            assert!(parsed(&STORE[..length], "changeit").is_err(), "{length}");
+        }
+        // Within what the digest covers nothing goes unnoticed; it begins behind the headers.
+        for at in (60..STORE.len() - 120).step_by(7) {
+            let mut changed = STORE.to_vec();
+            changed[at] ^= 0x40;
+            assert!(parsed(&changed, "changeit").is_err(), "{at}");
+        }
+    }
+}
