@@ -128,6 +128,7 @@ fn terms(limits: &config::Limits) -> Terms {
         bytes_per_second: limits.byte_rate,
         subscriptions_max: limits.subscriptions,
         will_delay_max_ms: limits.will_delay_s.map(|seconds| seconds * 1000),
+        connected_max_ms: limits.connect_time_s.map(|seconds| seconds * 1000),
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Limits {
     /// Bytes of one packet's properties.
     pub property_length: Option<u64>,
     pub will_delay_s: Option<u64>,
+    /// How long a connection may last.
+    pub connect_time_s: Option<u64>,
 }
 
 impl Default for Limits {
@@ -52,6 +54,7 @@ impl Default for Limits {
             user_properties: None,
             property_length: None,
             will_delay_s: None,
+            connect_time_s: None,
         }
     }
 }
@@ -87,6 +90,7 @@ keys! {
     "userPropertiesMaximum" => user_properties: |text| at_most(text, 0, 1_000_000);
     "propertyLengthMaximum" => property_length: |text| at_most(text, 0, 268_435_455);
     "willDelayMaximum" => will_delay_s: |text| at_most(text, 0, u32::MAX.into());
+    "connectTimeMaximum" => connect_time_s: |text| at_most(text, 1, u32::MAX.into());
 }
 
 /// A number, or -1 for none.
@@ -129,6 +133,7 @@ mod tests {
             ("packetTimeout", "0", Limits { packet_timeout_ms: None, ..default() }),
             ("subscriptionsMaximum", "0", Limits { subscriptions: Some(0), ..default() }),
             ("topicLevelsMaximum", "256", Limits { topic_levels: Some(256), ..default() }),
+            ("connectTimeMaximum", "60", Limits { connect_time_s: Some(60), ..default() }),
             ("willDelayMaximum", "60", Limits { will_delay_s: Some(60), ..default() }),
         ] {
             assert_eq!(set(key, text).as_ref(), Ok(&expected), "{key}={text}");

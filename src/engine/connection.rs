@@ -354,6 +354,17 @@ impl Engine {
         self.watch_silence(key);
     }
 
+    pub(super) fn check_connect_time(&mut self, key: ConnectionKey, number: u64, ends: Time) {
+        if !self.is_current(key, number) {
+            return;
+        }
+        if ends <= self.now {
+            self.kick(key, Closing::TimeOver, true);
+        } else {
+            self.set_timer(ends, Timer::ConnectTime(key, number, ends));
+        }
+    }
+
     pub(super) fn check_silence(&mut self, key: ConnectionKey, number: u64, watch: u32) {
         if !self.is_current(key, number) || self.connections[key.index()].watch != watch {
             return;

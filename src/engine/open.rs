@@ -4,6 +4,7 @@ use super::Engine;
 use super::connection::ConnectionKey;
 use super::pace::Allowance;
 use super::rights::Rights;
+use super::timer::Timer;
 use crate::core::id::{ConsumerKey, Ticket};
 use crate::protocol::{Closing, Denial, Event, Open};
 
@@ -39,6 +40,7 @@ impl Engine {
         let received = self.attach(connection, key, open);
         self.remove_stranger(connection);
         self.set_silence(connection, silence_ms);
+        self.limit_connect_time(connection);
         if ticket > self.open.committed() {
             let queue = self.clients[key.index()].queue;
             self.queue(queue).hold = ticket;
@@ -70,6 +72,14 @@ impl Engine {
         }
         self.kick(holder, Closing::TakenOver, true);
         Ok(())
+    }
+
+    fn limit_connect_time(&mut self, key: ConnectionKey) {
+        let connection = &self.connections[key.index()];
+        if let Some(ms) = connection.peer.terms.connected_max_ms {
+            let ends = self.now.after(ms);
+            self.set_timer(ends, Timer::ConnectTime(key, connection.number, ends));
+        }
     }
 
     fn attach(&mut self, connection: ConnectionKey, key: ConsumerKey, open: Open) -> Vec<(u16, Ticket)> {

@@ -24,6 +24,8 @@ pub struct Terms {
     pub subscriptions_max: Option<u64>,
     /// Milliseconds that a will may wait.
     pub will_delay_max_ms: Option<u64>,
+    /// Milliseconds that a connection may last once a client is let in.
+    pub connected_max_ms: Option<u64>,
 }
 
 /// A connection's allowance of messages and bytes.

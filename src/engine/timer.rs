@@ -21,6 +21,8 @@ pub(super) enum Timer {
     LateWills,
     /// An ended connection is given up.
     Linger(ConnectionKey, u64),
+    /// A connection has lasted as long as it may.
+    ConnectTime(ConnectionKey, u64, Time),
     Will(ConsumerKey, u64),
     /// A will that a failure of the broker has left over, by client id.
     LeftWill(Rc<str>),
@@ -109,6 +111,7 @@ impl Engine {
                 Timer::Resume(connection, number) => self.end_pause(connection, number),
                 Timer::LateWills => self.send_late_wills(),
                 Timer::Linger(connection, number) => self.abandon(connection, number),
+                Timer::ConnectTime(connection, number, ends) => self.check_connect_time(connection, number, ends),
                 Timer::Will(client, id) => self.send_due_will(client, id, self.now),
                 Timer::LeftWill(client_id) => self.send_due_left_will(client_id),
                 Timer::Retained(address) => self.expire_retained(&address),

@@ -332,6 +332,8 @@ pub enum Closing {
     Slow,
     Administrative,
     NotAuthorized,
+    /// The connection has lasted as long as it may.
+    TimeOver,
     Fault,
 }
 

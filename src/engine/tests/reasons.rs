@@ -1,8 +1,8 @@
 //! Reason codes and the words that explain them.
 
-use super::{Limits, Script, Seat, lasting, limits, options, passing, wish};
+use super::{Limits, Script, Seat, Terms, lasting, limits, options, passing, wish};
 use crate::protocol::mqtt::codec::{AckKind, Property, Version};
-use crate::sim::packet::{Heard, Hello, Letter, ack, disconnect, subscribe, unsubscribe};
+use crate::sim::packet::{Heard, Hello, Letter, ack, disconnect, ping, subscribe, unsubscribe};
 
 fn silent(script: &mut Script) -> Seat {
     let mut properties = Vec::new();
@@ -164,4 +164,19 @@ fn an_expiry_that_begins_with_disconnect_is_a_protocol_error() {
     let seat = script.join(&passing("c"));
     script.send(seat, &disconnect(Version::V5, 0, Some(5)));
     assert_eq!(script.hears(seat), [Heard::Disconnect(0x82)]);
+}
+
+#[test]
+fn a_connection_lasts_as_long_as_its_acceptor_allows() {
+    let mut script = Script::new();
+    script.set_terms(Terms { connected_max_ms: Some(90_000), ..Terms::default() });
+    let seat = script.join(&lasting("c"));
+    for _ in 0..8 {
+        script.node.pass(10_000);
+        script.send(seat, &ping());
+        assert_eq!(script.hears(seat), [Heard::PingResp]);
+    }
+    script.node.pass(10_000);
+    assert_eq!(script.hears(seat), [Heard::Disconnect(0xA0)]);
+    script.rejoin(&lasting("c"));
 }

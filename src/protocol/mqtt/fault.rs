@@ -43,6 +43,7 @@ pub enum Kind {
     ServerMoved,
     SharedNotSupported,
     ConnectionRateExceeded,
+    MaximumConnectTime,
     IdentifiersNotSupported,
     WildcardsNotSupported,
 }
@@ -99,6 +100,7 @@ impl Kind {
             Self::SharedNotSupported => {
                 (R::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED, SERVER_UNAVAILABLE, "shared subscriptions not supported")
             }
+            Self::MaximumConnectTime => (R::MAXIMUM_CONNECT_TIME, SERVER_UNAVAILABLE, "maximum connect time"),
             Self::IdentifiersNotSupported => (
                 R::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED,
                 SERVER_UNAVAILABLE,

@@ -234,6 +234,7 @@ impl MqttSession {
             Closing::Slow => Kind::QuotaExceeded,
             Closing::Administrative => Kind::AdministrativeAction,
             Closing::NotAuthorized => Kind::NotAuthorized,
+            Closing::TimeOver => Kind::MaximumConnectTime,
             Closing::Fault => Kind::Implementation,
         };
         if matches!(self.stage, Stage::Open) {
