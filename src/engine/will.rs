@@ -204,7 +204,10 @@ impl Engine {
             was_connected: record.due.is_none(),
         };
         self.set_timer(due, Timer::LeftWill(client_id.clone()));
-        self.left_wills.insert(client_id, left);
+        if let Some(older) = self.left_wills.insert(client_id.clone(), left) {
+            // A newer client has its id: its state had ended, and only its will had not gone out.
+            self.send_left_will(client_id, older);
+        }
     }
 
     /// A client is back after a failure of the broker: what it left behind is not sent, unless its delay was running

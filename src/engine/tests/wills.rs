@@ -67,6 +67,22 @@ fn a_client_that_is_back_in_time_takes_its_will_away() {
 }
 
 #[test]
+fn a_will_that_was_due_at_a_crash_goes_out_beside_that_of_the_next_client_of_the_id() {
+    let mut script = watched();
+    script.join(&Hello { will: Some(Letter::new("will", "first", 1, 0)), ..passing("c") });
+    script.connect(&Hello { clean: true, ..with_will("c", 0, 3600) });
+    assert!(script.node.write_batch());
+    script.node.crash();
+    script.node.pass(1_000);
+    assert_eq!(heard_by_now(&mut script), ["first"]);
+    script.node.pass(GRACE_MS);
+    assert_eq!(heard_by_now(&mut script), ["c"]);
+    script.node.crash();
+    script.node.pass(GRACE_MS);
+    assert_eq!(heard_by_now(&mut script), [""; 0]);
+}
+
+#[test]
 fn the_time_to_come_back_begins_with_each_crash() {
     let mut script = watched();
     script.connect(&with_will("c", 0, 3600));
