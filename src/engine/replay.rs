@@ -41,6 +41,11 @@ impl Engine {
         true
     }
 
+    /// Whether last values that a subscription has asked for are still to be sent.
+    pub(super) fn is_replaying(&self, key: ConsumerKey, name: &SubscriptionName) -> bool {
+        self.clients[key.index()].replays.iter().any(|replay| replay.name == *name)
+    }
+
     /// Stops sending what a subscription has asked for earlier.
     pub(super) fn cancel_replay(&mut self, key: ConsumerKey, name: &SubscriptionName) {
         let replays = &mut self.clients[key.index()].replays;

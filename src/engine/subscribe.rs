@@ -112,7 +112,13 @@ impl Engine {
 
     fn add_subscription(&mut self, key: ConsumerKey, wanted: &Subscription) -> Guarantee {
         let is_new = !self.clients[key.index()].subscriptions.contains_key(&wanted.name);
-        if !is_new {
+        let is_wanted = match wanted.retained {
+            RetainedWish::Always => true,
+            RetainedWish::IfNew => is_new,
+            RetainedWish::Never => false,
+        };
+        // What an earlier SUBSCRIBE asked for is still owed if this one asks for nothing. [MQTT-3.8.4-5]
+        if !is_new && is_wanted {
             self.cancel_replay(key, &wanted.name);
         }
         let grant = Rc::new(wanted.grant.clone());
@@ -121,13 +127,9 @@ impl Engine {
             Some(queue) => self.join(key, &wanted.name, queue, grant.clone()),
             None => self.bind_own(key, &wanted.name, grant.clone(), exclude),
         }
-        let is_wanted = match wanted.retained {
-            RetainedWish::Always => true,
-            RetainedWish::IfNew => is_new,
-            RetainedWish::Never => false,
-        };
-        let replays =
+        let begins =
             is_wanted && wanted.name.group.is_none() && self.begin_replay(key, &wanted.name, grant.clone(), exclude);
+        let replays = begins || self.is_replaying(key, &wanted.name);
         self.write_subscription(key, &wanted.name, &grant, wanted.exclude_own, replays);
         wanted.grant.guarantee
     }

@@ -164,3 +164,12 @@ def resumed_session_gets_no_retained_again(t):
     watcher.expect_publish(t.topic("r"), b"kept")
     watcher.disconnect()
     t.durable(1).expect_quiet()
+
+
+@check("MQTT-3.8.4-5")
+def filter_again_in_the_same_packet_takes_nothing_back(t):
+    t.client().publish(t.topic(), b"kept", 1, retain=True)
+    client = t.client()
+    client.subscribe_all([(t.topic(), 1), (t.topic(), 0x20 | 1)])
+    client.expect_publish(t.topic(), b"kept", retain=1)
+    client.expect_quiet()

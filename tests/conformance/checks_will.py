@@ -277,3 +277,9 @@ def retain_as_published_of_a_will(t):
     watcher = watch(t, options=8)
     t.client(will=will(t, retain=True)).kill()
     watcher.expect_publish(t.topic("will"), b"gone", retain=1)
+
+
+@check("MQTT-3.1.4-2", ALL, v4="MQTT-3.1.4-1", cases=["$SYS/x", "$share/g/x"])
+def will_topic_of_the_broker_is_refused(t, topic):
+    connack = t.raw().connect_raw(wire.connect(t.version, t.cid(), will=(topic, b"x", 0, False, ())))
+    require_equal(connack.code, 0x87 if t.version == 5 else 5, "CONNACK code")

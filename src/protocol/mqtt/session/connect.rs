@@ -70,7 +70,10 @@ impl MqttSession {
             client_id = assigned_client_id(cx); // [MQTT-3.1.3-6]
         }
         self.client_id = client_id.as_str().into();
-        let mut connecting = self.connecting(packet)?;
+        let mut connecting = match self.connecting(packet) {
+            Err(fault) if fault.kind == Kind::NotAuthorized => return self.reject(fault, cx),
+            result => result?,
+        };
         connecting.assigned = assigned.then(|| self.client_id.clone());
         let mut has_method = false;
         for property in packet.properties.iter() {
