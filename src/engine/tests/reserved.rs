@@ -31,7 +31,7 @@ fn the_servers_own_topics_cannot_be_written_and_others_can() {
     for filter in ["$SYS/#", "$other/#", "$SYSTEM/#"] {
         script.subscribe(subscriber, filter, 1);
     }
-    for topic in ["$SYS/broker/version", "$share/g/t", "$sys/mqtt/retain/t"] {
+    for topic in ["$SYS/broker/version", "$SYS", "$share/g/t", "$sys/mqtt/retain/t"] {
         script.publish(publisher, &Letter::new(topic, "x", 1, 1));
         script.publish(publisher, &Letter::new(topic, "x", 2, 2));
         script.publish(publisher, &Letter::new(topic, "x", 0, 0).retained());

@@ -243,7 +243,7 @@ fn objection(topic: &str, is_mislabelled: bool) -> Option<Kind> {
 
 /// Topics that clients do not write: the broker's own.
 pub(super) fn is_reserved(topic: &str) -> bool {
-    topic.starts_with('$') && ["$SYS/", "$share/"].iter().any(|prefix| topic.starts_with(prefix))
+    topic == "$SYS" || ["$SYS/", "$share/"].iter().any(|prefix| topic.starts_with(prefix))
 }
 
 pub(super) fn refusal_reason(refusal: Refusal) -> ReasonCode {
