@@ -13,7 +13,7 @@ mod wiring;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::LocalSet;
@@ -260,8 +260,9 @@ async fn serve(
 async fn open_listeners(files: &Files) -> Result<Vec<Listener>, Failure> {
     let (total, alias_bytes) = (Total::by_open_files(), Bounds::shared());
     let servers: Vec<_> = files.tls.iter().flatten().cloned().collect();
-    let handshakes =
-        if servers.is_empty() { None } else { Some(Handshakes::start(servers).map_err(Failure::Runtime)?) };
+    let renewal = files.config.refresh_period_ms.map(Duration::from_millis);
+    let start = |servers| Handshakes::start(servers, renewal).map_err(Failure::Runtime);
+    let handshakes = if servers.is_empty() { None } else { Some(start(servers)?) };
     let mut listeners = Vec::new();
     for (acceptor, server) in files.config.acceptors.iter().zip(&files.tls) {
         let at = format!("{}:{}", acceptor.host, acceptor.port);

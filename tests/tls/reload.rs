@@ -13,6 +13,8 @@ const RENEWED: &str = "keys and certificates were read anew";
 fn serving() -> Instance {
     let parameters = "keyStorePath=store;trustStorePath=trust.pem;needClientAuth=true;crlPath=revoked.pem";
     let instance = instance(&format!("{parameters};sslAutoReload=true"));
+    let period = "<configuration-file-refresh-period>300</configuration-file-refresh-period></core>";
+    instance.replace("etc/broker.xml", "</core>", period);
     let stores = Stores::with_server(&instance);
     stores.join(&["server.key", "server.pem"], "store");
     stores.join(&["ca.pem"], "trust.pem");

@@ -24,9 +24,6 @@ const PLACES_PER_CORE: usize = 64;
 /// How long a handshake may take at least, however many wait for its place.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// How often it is looked whether files have changed.
-const RENEWAL: Duration = Duration::from_secs(5);
-
 /// The first byte of a handshake.
 const HANDSHAKE_RECORD: u8 = 22;
 
@@ -53,14 +50,18 @@ struct Established {
 }
 
 impl Handshakes {
-    /// Starts the thread; it ends when this is dropped.
+    /// Starts the thread; it ends when this is dropped. Every `renewal` it looks whether files have changed.
     ///
     /// # Errors
     /// There can be no more threads.
-    pub fn start(acceptors: Vec<Arc<ServerTls>>) -> io::Result<Rc<Self>> {
+    pub fn start(acceptors: Vec<Arc<ServerTls>>, renewal: Option<Duration>) -> io::Result<Rc<Self>> {
         let (jobs, received) = mpsc::unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).enable_all().build()?;
-        let work = move || runtime.block_on(serve(received, acceptors));
+        let renewed: Vec<_> = acceptors.into_iter().filter(|tls| tls.settings.is_reloaded).collect();
+        if let Some(period) = renewal.filter(|_| !renewed.is_empty()) {
+            runtime.spawn(renew(renewed, period));
+        }
+        let work = move || runtime.block_on(serve(received));
         std::thread::Builder::new().name("tls".into()).spawn(work)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let underway = Rc::new(Limit::new("TLS handshakes", (PLACES_PER_CORE * cores) as u64));
@@ -126,20 +127,16 @@ impl Handshakes {
     }
 }
 
-/// The thread's work: handshakes, and a look at the files now and then.
-async fn serve(mut jobs: mpsc::UnboundedReceiver<Job>, acceptors: Vec<Arc<ServerTls>>) {
-    let renewed: Vec<_> = acceptors.into_iter().filter(|tls| tls.settings.is_reloaded).collect();
-    if !renewed.is_empty() {
-        tokio::spawn(renew(renewed));
-    }
+/// The thread's work.
+async fn serve(mut jobs: mpsc::UnboundedReceiver<Job>) {
     while let Some(job) = jobs.recv().await {
         tokio::spawn(work(job));
     }
 }
 
-async fn renew(acceptors: Vec<Arc<ServerTls>>) {
+async fn renew(acceptors: Vec<Arc<ServerTls>>, period: Duration) {
     loop {
-        tokio::time::sleep(RENEWAL).await;
+        tokio::time::sleep(period).await;
         let acceptors = acceptors.clone();
         // Passwords are stretched, which takes a while.
         let _ = tokio::task::spawn_blocking(move || acceptors.iter().for_each(|tls| tls.renew())).await;
