@@ -205,12 +205,9 @@ impl World {
             self.enter(0, &packet::clean_start(&id));
             self.send(0, &packet::disconnect());
         }
-        self.node.settle();
+        self.let_time_pass();
         self.clear_retained();
-        for _ in 0..3 {
-            self.node.pass(60_000);
-            self.node.settle();
-        }
+        self.let_time_pass();
         self.lose(0);
         assert_eq!(self.node.engine.queue_reports(), []);
         assert_eq!(self.node.engine.counters().queued_bytes, 0);
@@ -222,6 +219,15 @@ impl World {
         self.node.journal.scan(b"", &mut visit).expect("the journal can be read");
         keys.retain(|key| key != b"a"); // the sign of life
         assert_eq!(keys, Vec::<Vec<u8>>::new());
+    }
+
+    /// Until every will is sent, and every scan done.
+    fn let_time_pass(&mut self) {
+        for _ in 0..3 {
+            self.node.settle();
+            self.node.pass(60_000);
+        }
+        self.node.settle();
     }
 
     fn clear_retained(&mut self) {
