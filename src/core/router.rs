@@ -14,6 +14,9 @@ use crate::core::trie::{Cursor, Trie};
 /// Routes kept.
 const ROUTES_MAX: usize = 65_536;
 
+/// Bytes of the names of routes kept; each name is there several times.
+const ROUTED_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 /// Routes dropped at a time where more are wanted.
 const ROUTES_DROPPED: usize = 1_024;
 
@@ -49,6 +52,7 @@ pub struct Router<P> {
     ambiguous: usize,
     routes: hashbrown::HashMap<Box<str>, Rc<Route<P>>, foldhash::fast::RandomState>,
     routed: Trie<Box<str>>,
+    routed_bytes: usize,
 }
 
 impl<P> Router<P> {
@@ -60,6 +64,7 @@ impl<P> Router<P> {
             ambiguous: 0,
             routes: hashbrown::HashMap::default(),
             routed: Trie::new(seed),
+            routed_bytes: 0,
         }
     }
 
@@ -119,13 +124,14 @@ impl<P> Router<P> {
         if let Some(route) = self.routes.get(address) {
             return route.clone();
         }
-        if self.routes.len() >= ROUTES_MAX {
+        while self.routes.len() >= ROUTES_MAX || self.routed_bytes > ROUTED_BYTES_MAX {
             let dropped: Vec<_> = self.routes.keys().take(ROUTES_DROPPED).cloned().collect();
             self.drop_routes(&dropped);
         }
         let route = Rc::new(self.make_route(address, policy()));
         self.routes.insert(address.into(), route.clone());
         self.routed.insert(self.syntax.words(address).map(Word::Literal), address.into());
+        self.routed_bytes += address.len();
         route
     }
 
@@ -144,7 +150,9 @@ impl<P> Router<P> {
 
     fn drop_routes(&mut self, addresses: &[Box<str>]) {
         for address in addresses {
-            self.routes.remove(&**address);
+            if self.routes.remove(&**address).is_some() {
+                self.routed_bytes -= address.len();
+            }
             self.routed.remove(self.syntax.words(address).map(Word::Literal));
         }
     }
@@ -275,6 +283,17 @@ mod tests {
         assert!(!Rc::ptr_eq(&dropped, &router.route("a.b", || ())));
         router.unbind(key);
         assert!(router.route("a.b", || ()).targets.is_empty());
+    }
+
+    #[test]
+    fn long_names_do_not_pile_up() {
+        let mut router = router();
+        for number in 0..1_000 {
+            router.route(&format!("{number}.{}", "x".repeat(60_000)), || ());
+            assert!(router.routed_bytes <= ROUTED_BYTES_MAX + 61_000 && router.routes.len() <= 150);
+        }
+        router.bind(binding(1, "#", Guarantee::AtMostOnce, 1, None));
+        assert_eq!((router.routed_bytes, router.routes.len(), router.routed.len()), (0, 0, 0));
     }
 
     #[test]

@@ -119,13 +119,28 @@ impl Engine {
         if !may || route.policy.is_internal {
             return Err(Refusal::NotAuthorized);
         }
-        if guarantee > Guarantee::AtMostOnce && !self.bounds.queued_bytes.admits(self.counters.queued_bytes as u64) {
+        let is_full = self.counters.queued_bytes as u64 > self.bounds.queued_bytes.max();
+        if guarantee > Guarantee::AtMostOnce && is_full && self.would_wait(route) {
+            self.bounds.queued_bytes.refuse();
             return Err(Refusal::QuotaExceeded);
         }
         if keeps && !self.retains(route.address.name()) {
             return Err(Refusal::QuotaExceeded);
         }
         Ok(())
+    }
+
+    /// Whether a message of this route would stay in some queue, rather than go to receivers who are there.
+    fn would_wait(&self, route: &Route<Policy>) -> bool {
+        let waits = |key: &QueueKey| {
+            let kept = &self.queues[key.index()];
+            kept.queue.waiting() > 0
+                || match &kept.owner {
+                    Owner::Client(client) => self.clients[client.index()].connection.is_none(),
+                    Owner::Shared(..) | Owner::Declared => !self.has_connected_member(*key),
+                }
+        };
+        route.competing.iter().any(waits) || route.targets.iter().any(|target| waits(&target.queue))
     }
 
     /// Whether there is room for a last value of the address.

@@ -1,0 +1,134 @@
+//! A broker under attack, and two clients who only want to talk to each other.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use artemis_rs::protocol::mqtt::codec::QoS;
+
+use crate::broker::{Broker, Instance};
+use crate::mqtt::{Client, Incoming, Login, Message};
+
+/// Exchanges before the attack, to compare with.
+const QUIET_EXCHANGES: u64 = 1_000;
+
+/// A broker of its own.
+pub struct Siege {
+    name: &'static str,
+    pub instance: Instance,
+    pub broker: Broker,
+}
+
+impl Siege {
+    /// A broker whose acceptor has these parameters and whose `<core>` holds these elements besides.
+    pub fn new(name: &'static str, parameters: &str, core: &str) -> Self {
+        let instance = Instance::new(name);
+        instance.edit("?protocols=MQTT", &format!("?protocols=MQTT;{parameters}"));
+        instance.edit("<acceptors>", &format!("{core}<acceptors>"));
+        let broker = instance.start();
+        Self { name, instance, broker }
+    }
+
+    /// Attacks while others talk. The broker may take so many MiB for it, at most.
+    #[track_caller]
+    pub fn lay<T>(&self, most_mib: u64, attack: impl FnOnce(SocketAddr) -> T) -> T {
+        let address = self.broker.address;
+        let mut talk = Talk::begin(address);
+        let quiet = talk.rate_of(QUIET_EXCHANGES);
+        let before = self.reset_peak();
+        let talking = talk.go_on();
+        let result = attack(address);
+        let besieged = talking.end();
+        let grown = self.memory("VmHWM").saturating_sub(before) / 1024;
+        println!(
+            "{}: {quiet:.0} exchanges a second, {besieged:.0} under attack ({:+.0} %), {grown} MiB more",
+            self.name,
+            (besieged / quiet - 1.0) * 100.0
+        );
+        assert!(grown <= most_mib, "{grown} MiB more, at most {most_mib}");
+        result
+    }
+
+    /// KiB.
+    fn memory(&self, what: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.broker.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(what)).unwrap();
+        line.trim_matches([':', ' ', '\t', 'k', 'B']).parse().unwrap()
+    }
+
+    /// The peak of the memory is looked for from now on; gives back what is in use.
+    fn reset_peak(&self) -> u64 {
+        fs::write(format!("/proc/{}/clear_refs", self.broker.pid()), "5").unwrap();
+        self.memory("VmRSS")
+    }
+
+    /// How often something was refused for the limit of this name.
+    pub fn refused(&self, limit: &str) -> u64 {
+        let output = self.instance.ask(&["limit", "stat", "--json"]);
+        let limits: serde_json::Value = serde_json::from_str(&output).unwrap();
+        let of_name = limits.as_array().unwrap().iter().filter(|report| report["name"] == limit);
+        of_name.map(|report| report["refused"].as_u64().unwrap()).sum()
+    }
+}
+
+/// One client publishes what another waits for, again and again.
+struct Talk {
+    publisher: Client,
+    subscriber: Client,
+}
+
+impl Talk {
+    fn begin(address: SocketAddr) -> Self {
+        let mut subscriber = Client::open(address, &Login::fleeting("bystander-s"));
+        subscriber.subscribe("bystanders", QoS::AtLeastOnce);
+        Self { publisher: Client::open(address, &Login::fleeting("bystander-p")), subscriber }
+    }
+
+    fn exchange(&mut self) {
+        self.publisher.publish(&Message::at_least_once("bystanders", "hello", 1)).unwrap();
+        let message = self.subscriber.message();
+        assert_eq!(message.text(), "hello");
+        self.subscriber.puback(message.packet_id).unwrap();
+        self.publisher.expect(Incoming::PubAck(1, 0));
+    }
+
+    fn rate_of(&mut self, exchanges: u64) -> f64 {
+        let start = Instant::now();
+        (0..exchanges).for_each(|_| self.exchange());
+        exchanges as f64 / start.elapsed().as_secs_f64()
+    }
+
+    fn go_on(mut self) -> Talking {
+        let (is_over, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let (over, counted) = (is_over.clone(), count.clone());
+        let thread = thread::spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                self.exchange();
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+            // Those who were not in the way are still there.
+            self.exchange();
+        });
+        Talking { is_over, count, start: Instant::now(), thread }
+    }
+}
+
+struct Talking {
+    is_over: Arc<AtomicBool>,
+    count: Arc<AtomicU64>,
+    start: Instant,
+    thread: JoinHandle<()>,
+}
+
+impl Talking {
+    /// Exchanges a second since the beginning; fails if one went wrong.
+    fn end(self) -> f64 {
+        let rate = self.count.load(Ordering::Relaxed) as f64 / self.start.elapsed().as_secs_f64();
+        self.is_over.store(true, Ordering::Relaxed);
+        self.thread.join().expect("the exchanges go on");
+        rate
+    }
+}
