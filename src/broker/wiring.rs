@@ -8,7 +8,7 @@ use crate::config::{self, CertificateName, Config, KeepAlive, Moved, PermissionT
 use crate::core::address::Syntax;
 use crate::core::limit::Limit;
 use crate::core::settings::Hierarchy;
-use crate::engine::{DeclaredAddress, Options, Terms};
+use crate::engine::{DeclaredAddress, Options, Terms, UserLimit, UserLimits};
 use crate::net::tls::{Handshakes, ServerTls};
 use crate::net::{Acceptor, GateOptions, Tls};
 use crate::protocol::Expiry;
@@ -41,6 +41,7 @@ pub fn engine_options(
         clients_max: config.max_total_sessions.unwrap_or(u64::MAX),
         subscriptions_max: config.max_total_subscriptions.unwrap_or(u64::MAX),
         retained_max: config.max_retained_messages.unwrap_or(u64::MAX),
+        user_limits: user_limits(&config.resource_limits),
         wills_per_second: config.max_will_rate.unwrap_or(u64::MAX),
         internal: [&config.management_address, &config.management_notification_address, &config.internal_naming_prefix]
             .map(Clone::clone)
@@ -49,6 +50,23 @@ pub fn engine_options(
         address_settings: config.address_settings.clone(),
         security: config.security_enabled.then(|| authorizer(config, manager)),
     })
+}
+
+/// What users may use.
+pub fn user_limits(settings: &config::ResourceLimitSettings) -> UserLimits {
+    let limit = |(name, limits): (&String, &config::ResourceLimits)| {
+        let limit = UserLimit {
+            connections: limits.max_sessions,
+            queues: limits.max_queues,
+            messages_per_second: limits.max_message_rate,
+            bytes_per_second: limits.max_byte_rate,
+        };
+        (name.clone(), limit)
+    };
+    UserLimits {
+        by_user: settings.by_user.iter().map(limit).collect(),
+        by_role: settings.by_role.iter().map(limit).collect(),
+    }
 }
 
 fn declared(address: &config::AddressDeclaration) -> DeclaredAddress {

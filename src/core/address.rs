@@ -75,6 +75,27 @@ impl Syntax {
         })
     }
 
+    /// Whether some name is one of those of both patterns: O(words x words).
+    pub fn overlaps(&self, a: &str, b: &str) -> bool {
+        let (a, b): (Vec<_>, Vec<_>) = (self.pattern(a).collect(), self.pattern(b).collect());
+        // Whether what is left of both, from here on, has a name in common; from the end to the beginning.
+        let mut below = vec![false; b.len() + 1];
+        for i in (0..=a.len()).rev() {
+            let mut row = vec![false; b.len() + 1];
+            for j in (0..=b.len()).rev() {
+                row[j] = match (a.get(i), b.get(j)) {
+                    (None, None) => true,
+                    (Some(Word::Any), _) => below[j] || j < b.len() && row[j + 1],
+                    (_, Some(Word::Any)) => row[j + 1] || i < a.len() && below[j],
+                    (Some(x), Some(y)) => (*x == Word::Single || *y == Word::Single || x == y) && below[j + 1],
+                    _ => false,
+                };
+            }
+            below = row;
+        }
+        below[0]
+    }
+
     /// Appends `name` so that it is part of one literal word of a pattern; says whether that is possible.
     pub fn push_literal(&self, name: &str, out: &mut String) -> bool {
         let Self { delimiter, single, any, escape } = *self;
@@ -219,6 +240,27 @@ mod tests {
         ] {
             assert_eq!(syntax.matches(pattern, name), expected, "{pattern} {name}");
             assert_eq!(syntax.covers(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn patterns_overlap_where_a_name_belongs_to_both() {
+        let syntax = Syntax::default();
+        for (a, b, expected) in [
+            ("#", "a.#", true),
+            ("a.*", "a.#", true),
+            ("a.#", "a", true),
+            ("a.*", "a", false),
+            ("*.b", "a.*", true),
+            ("a.#.c", "a.b.#", true),
+            ("a.b", "a.c", false),
+            ("a.*.c", "a.#.d", false),
+            ("*", "#", true),
+            (r"\*", "*", true),
+            (r"\*", "a", false),
+        ] {
+            assert_eq!(syntax.overlaps(a, b), expected, "{a} overlaps {b}");
+            assert_eq!(syntax.overlaps(b, a), expected, "{b} overlaps {a}");
         }
     }
 

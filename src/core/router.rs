@@ -119,6 +119,11 @@ impl<P> Router<P> {
         self.bindings.iter().map(|(_, binding)| binding)
     }
 
+    /// The route of an address, if it is in the cache.
+    pub fn known(&self, address: &str) -> Option<Rc<Route<P>>> {
+        self.routes.get(address).cloned()
+    }
+
     /// The route of an address, from the cache or made now with a policy from `policy`.
     pub fn route(&mut self, address: &str, policy: impl FnOnce() -> P) -> Rc<Route<P>> {
         if let Some(route) = self.routes.get(address) {

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::connection::ConnectionKey;
+use super::permit::Narrowness;
 use super::replay::Replay;
 use super::rights::Rights;
 use super::{Engine, Kept, Owner};
@@ -22,6 +23,7 @@ pub(super) struct Client {
     pub id: u64,
     pub client_id: Rc<str>,
     pub rights: Rights,
+    pub narrowness: Narrowness,
     pub connection: Option<ConnectionKey>,
     pub queue: QueueKey,
     pub is_durable: bool,
@@ -92,6 +94,7 @@ impl Engine {
             id: self.next_client,
             rights: Rights::of(Principal::default(), client_id.clone()),
             client_id,
+            narrowness: Narrowness::default(),
             connection: None,
             queue,
             is_durable,
@@ -129,6 +132,7 @@ impl Engine {
     /// The client's connection is over: its state goes with it, or waits for the next one.
     pub(super) fn detach(&mut self, key: ConsumerKey, saved: Saved, abnormal: bool) {
         let now = self.now;
+        self.count_use(key, -1, 0);
         let client = &mut self.clients[key.index()];
         client.connection = None;
         client.left = Some(now);

@@ -88,6 +88,8 @@ pub(super) struct Connection {
     pub is_packet_watched: bool,
     /// Nobody is let in on it yet.
     pub is_stranger: bool,
+    /// What was refused for want of permission.
+    pub denials: u32,
 }
 
 /// What a session made of its input.
@@ -126,6 +128,7 @@ impl Engine {
             packet: None,
             is_packet_watched: false,
             is_stranger: true,
+            denials: 0,
         });
         self.watch_silence(key);
         self.add_stranger(key, number);

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::{Engine, OUTPUT_MAX, Owner};
+use super::{Engine, OUTPUT_MAX, Owner, STEPS_PER_TICK};
 use crate::core::id::{ConsumerKey, DeliveryKey, QueueKey};
 use crate::core::message::Guarantee;
 use crate::core::queue::{Entry, Member};
@@ -119,23 +119,56 @@ impl Engine {
         }
     }
 
-    fn drop_expired(&mut self, key: QueueKey) {
-        while self.queue(key).head().is_some_and(|head| head.message.expires.is_some()) {
+    /// Takes entries off the head whose time is over, or that the queue's only client may not have any more; says whether
+    /// none is left. Of very many some are left for the next tick.
+    fn drop_heads(&mut self, key: QueueKey, client: Option<ConsumerKey>) -> bool {
+        for _ in 0..STEPS_PER_TICK {
             let now = self.now;
-            let kept = &mut self.queues[key.index()];
-            if !kept.queue.head().is_some_and(|head| head.is_expired(now)) {
-                return;
-            }
-            let id = kept.queue.id;
-            if let Some(entry) = kept.queue.remove_head() {
+            let Some(head) = self.queues[key.index()].queue.head() else { return true };
+            if head.is_expired(now) {
                 self.counters.expired += 1;
-                self.discard(id, &entry);
+            } else {
+                let Some(client) = client.filter(|_| self.options.security.is_some()) else { return true };
+                let message = head.message.clone();
+                if self.may_receive(client, message.address.name()) {
+                    return true;
+                }
+                self.bounds.deliveries_denied.refuse();
             }
+            self.drop_head(key, client);
+        }
+        self.unfinished.push_back(key);
+        false
+    }
+
+    fn drop_head(&mut self, key: QueueKey, client: Option<ConsumerKey>) {
+        let kept = &mut self.queues[key.index()];
+        let id = kept.queue.id;
+        let Some(entry) = kept.queue.remove_head() else { return };
+        if let (Some(client), Some(handle)) = (client, entry.handle) {
+            // Nothing was sent under its number.
+            let client = &self.clients[client.index()];
+            let client_id = client.id;
+            if let Some(connection) = client.connection {
+                self.connections[connection.index()].session.unreserve(handle);
+            }
+            self.open.write_lazily(|batch| batch.delete_record(&Key::outgoing(client_id, handle)));
+        }
+        self.discard(id, &entry);
+    }
+
+    /// Goes on with queues that had too much to drop for one tick.
+    pub(super) fn dispatch_unfinished(&mut self) {
+        for key in std::mem::take(&mut self.unfinished) {
+            self.dispatch(key);
+            self.replay_owner(key);
         }
     }
 
     fn dispatch_own(&mut self, key: QueueKey, client: ConsumerKey) -> Option<Stop> {
-        self.drop_expired(key);
+        if !self.drop_heads(key, Some(client)) {
+            return Some(Stop::Idle);
+        }
         let committed = self.open.committed();
         let queue = &self.queues[key.index()].queue;
         if queue.hold > committed {
@@ -190,15 +223,19 @@ impl Engine {
     }
 
     fn dispatch_shared(&mut self, key: QueueKey) -> Option<Stop> {
-        self.drop_expired(key);
+        if !self.drop_heads(key, None) {
+            return Some(Stop::Idle);
+        }
         let committed = self.open.committed();
         let queue = &self.queues[key.index()].queue;
         let Some(head) = queue.head() else { return Some(Stop::Empty) };
-        let asked = head.guarantee;
+        let (asked, message) = (head.guarantee, head.message.clone());
         if queue.hold > committed || head.ready > committed {
             return Some(Stop::Held);
         }
-        let Some(member) = self.next_member(key, asked) else { return Some(Stop::Idle) };
+        let Some(member) = self.next_member(key, asked, message.address.name()) else {
+            return self.pass_by(key, message.address.name());
+        };
         let guarantee = asked.min(member.grant.guarantee);
         let outlives = self.clients[member.consumer.index()].expiry != Expiry::AT_DISCONNECT;
         if guarantee == Guarantee::ExactlyOnce && outlives {
@@ -211,7 +248,35 @@ impl Engine {
         None
     }
 
-    fn next_member(&mut self, key: QueueKey, asked: Guarantee) -> Option<Member> {
+    /// Nobody takes the head of a group's queue now. Where those who are there may not have it, they are not made to wait:
+    /// it goes to a member who is away and may have it, or is dropped.
+    fn pass_by(&mut self, key: QueueKey, address: &str) -> Option<Stop> {
+        if self.options.security.is_none() || !matches!(self.queues[key.index()].owner, Owner::Shared(..)) {
+            return Some(Stop::Idle);
+        }
+        let members = std::mem::take(&mut self.queue(key).members);
+        let allowed: SmallVec<[bool; 16]> =
+            members.iter().map(|member| self.may_receive(member.consumer, address)).collect();
+        let is_here = |member: &Member| self.clients[member.consumer.index()].connection.is_some();
+        let may = || members.iter().zip(&allowed).filter(|(_, allowed)| **allowed).map(|(member, _)| member);
+        let is_awaited = may().any(is_here);
+        let absent = may().next().cloned();
+        let is_anyone_here = members.iter().any(is_here);
+        self.queue(key).members = members;
+        if is_awaited || absent.is_some() && !is_anyone_here {
+            return Some(Stop::Idle);
+        }
+        match absent {
+            Some(member) => self.move_to(key, &member),
+            None => {
+                self.bounds.deliveries_denied.refuse();
+                self.drop_head(key, None);
+            }
+        }
+        None
+    }
+
+    fn next_member(&mut self, key: QueueKey, asked: Guarantee, address: &str) -> Option<Member> {
         let members = std::mem::take(&mut self.queue(key).members);
         let can_take = |member: &Member| {
             let guarantee = asked.min(member.grant.guarantee);
@@ -219,7 +284,7 @@ impl Engine {
             // What has no number yet has a claim on the window.
             let waiting = self.queues[own.index()].queue.waiting();
             let is_free = guarantee < Guarantee::ExactlyOnce || waiting == 0 || self.are_numbered(own);
-            is_free && self.can_take(member.consumer, guarantee)
+            is_free && self.can_take(member.consumer, guarantee) && self.may_receive(member.consumer, address)
         };
         let takers: SmallVec<[bool; 16]> = members.iter().map(can_take).collect();
         let queue = self.queue(key);
@@ -227,7 +292,8 @@ impl Engine {
         queue.next_member(|at| takers[at])
     }
 
-    /// An exactly-once message of a shared queue becomes one member's for good, so that nobody else ever gets it.
+    /// A message of a shared queue becomes one member's for good: an exactly-once message, so that nobody else ever gets
+    /// it.
     fn move_to(&mut self, key: QueueKey, member: &Member) {
         let from = self.queues[key.index()].queue.id;
         let Some(old) = self.queue(key).remove_head() else { return };
@@ -235,13 +301,15 @@ impl Engine {
         let mut entry = old.clone();
         entry.sequence = self.queue(own).take_sequence();
         entry.grant = member.grant.clone();
-        entry.guarantee = Guarantee::ExactlyOnce;
-        entry.durable = self.queue(own).durable;
+        entry.guarantee = entry.guarantee.min(member.grant.guarantee);
+        entry.durable = self.queue(own).durable && entry.guarantee > Guarantee::AtMostOnce;
         if entry.durable {
             let mut unit = self.open.unit_of(&old);
             let to = self.queue(own).id;
             self.open.add(to, &mut entry, &mut unit, self.now);
-            entry.ready = self.open.ticket();
+            if entry.guarantee == Guarantee::ExactlyOnce {
+                entry.ready = self.open.ticket();
+            }
         }
         self.counters.queued_bytes += entry.message.size();
         self.discard(from, &old);
@@ -346,6 +414,10 @@ impl Engine {
                 continue;
             };
             let Some(entry) = self.queue(at.queue).delivery(at.key).cloned() else { continue };
+            if !self.may_receive(key, entry.message.address.name()) {
+                self.withdraw(key, connection, in_flight.handle, at, entry.guarantee);
+                continue;
+            }
             let again = Entry { handle: Some(in_flight.handle), redelivered: true, ..entry };
             if self.send_to(key, at, &again) == Delivered::Oversized {
                 let id = self.queue(own).id;
@@ -354,6 +426,28 @@ impl Engine {
                 }
             }
         }
+    }
+}
+
+impl Engine {
+    /// A delivery that was under way is not sent again, since its client may not have it any more. Of an exactly-once
+    /// exchange only the end is left: its number must not mean another message before.
+    fn withdraw(
+        &mut self,
+        client: ConsumerKey,
+        connection: super::ConnectionKey,
+        handle: u16,
+        at: DeliveryRef,
+        guarantee: Guarantee,
+    ) {
+        self.bounds.deliveries_denied.refuse();
+        if guarantee < Guarantee::ExactlyOnce {
+            self.accept(client, at, handle);
+            return;
+        }
+        let ticket = self.mark_received(client, at, handle);
+        self.await_ticket(connection, ticket);
+        self.notify(connection, Event::Resume { handle, ticket });
     }
 }
 

@@ -18,6 +18,7 @@ mod internal;
 mod open;
 mod options;
 mod pace;
+mod permit;
 mod publish;
 mod recover;
 mod replay;
@@ -27,6 +28,7 @@ mod scan;
 mod settle;
 mod subscribe;
 mod timer;
+mod users;
 mod will;
 
 #[cfg(test)]
@@ -55,6 +57,7 @@ use internal::Internal;
 use publish::ExpiryRule;
 use rights::{Classes, Verdicts};
 use timer::Timers;
+use users::InUse;
 use will::{DueWill, LeftWill};
 
 pub use connection::{Admission, ConnectionKey, Peer};
@@ -62,6 +65,7 @@ pub use options::{DeclaredAddress, Options};
 pub use pace::Terms;
 pub use recover::Recovered;
 pub use report::{AddressReport, LimitReport, QueueReport};
+pub use users::{UserLimit, UserLimits};
 
 /// What counts as too much unwritten output of one connection: no more messages for it until it is written.
 pub const OUTPUT_MAX: usize = 1024 * 1024;
@@ -108,10 +112,14 @@ pub struct Engine {
     held_queues: Vec<QueueKey>,
     /// Clients whose retained messages are not all sent yet.
     replaying: VecDeque<ConsumerKey>,
+    /// Queues with more at their head to be dropped.
+    unfinished: VecDeque<QueueKey>,
     /// Connections on which nobody is let in yet, and some that are, in the order they came.
     strangers: VecDeque<(ConnectionKey, u64)>,
     /// Wills are due and have used up their rate.
     wills_are_late: bool,
+    /// By user.
+    in_use: HashMap<Box<str>, InUse, foldhash::fast::RandomState>,
     will_rate: Rate,
     is_stopping: bool,
     next_message: u64,
@@ -211,8 +219,10 @@ impl Engine {
             awaiting: VecDeque::new(),
             held_queues: Vec::new(),
             replaying: VecDeque::new(),
+            unfinished: VecDeque::new(),
             strangers: VecDeque::new(),
             wills_are_late: false,
+            in_use: HashMap::default(),
             will_rate: Rate::new(options.wills_per_second, 1, now),
             is_stopping: false,
             next_message: 1,
@@ -297,7 +307,7 @@ impl Engine {
 
     /// Whether there is work that did not fit into this tick.
     pub fn has_more(&self) -> bool {
-        !self.replaying.is_empty() || self.has_due_wills()
+        !self.replaying.is_empty() || !self.unfinished.is_empty() || self.has_due_wills()
     }
 
     /// When [`Engine::advance`] has something to do.
@@ -312,6 +322,7 @@ impl Engine {
         self.look_at_epoch();
         self.run_timers();
         self.send_wills();
+        self.dispatch_unfinished();
         self.replay_more();
     }
 

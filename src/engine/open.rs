@@ -3,6 +3,7 @@
 use super::Engine;
 use super::connection::ConnectionKey;
 use super::pace::Allowance;
+use super::permit::Narrowness;
 use super::rights::Rights;
 use super::timer::Timer;
 use crate::core::id::{ConsumerKey, Ticket};
@@ -14,7 +15,13 @@ impl Engine {
             // Nobody is let in whom no security manager has named.
             return self.notify(connection, Event::NotOpened(Denial::NotAuthorized));
         }
+        if let Err(denial) = self.check_will(connection, &open) {
+            return self.notify(connection, Event::NotOpened(denial));
+        }
         let mut found = self.by_id.get(&open.client_id).copied();
+        if let Err(denial) = self.check_connections(connection, found) {
+            return self.notify(connection, Event::NotOpened(denial));
+        }
         if let Some(key) = found {
             if let Err(denial) = self.make_way(connection, key, &open) {
                 return self.notify(connection, Event::NotOpened(denial));
@@ -63,7 +70,9 @@ impl Engine {
             return Ok(());
         }
         let newcomer = self.connections[connection.index()].principal.as_ref();
-        if self.options.security.is_some() && newcomer.is_none_or(|newcomer| newcomer.user() != client.user()) {
+        let owner = &client.rights.principal;
+        if self.options.security.is_some() && newcomer.is_none_or(|newcomer| !newcomer.may_take_from(owner)) {
+            self.bounds.connects_denied.refuse();
             return Err(Denial::NotAuthorized);
         }
         let Some(holder) = client.connection else { return Ok(()) };
@@ -85,17 +94,26 @@ impl Engine {
     fn attach(&mut self, connection: ConnectionKey, key: ConsumerKey, open: Open) -> Vec<(u16, Ticket)> {
         let holder = &mut self.connections[connection.index()];
         holder.client = Some(key);
-        let terms = &holder.peer.terms;
-        holder.allowance = Allowance::new(terms.messages_per_second, terms.bytes_per_second, self.now);
+        let limit = holder.principal.as_deref().map(|principal| self.options.user_limits.of(principal));
+        let (limit, terms) = (limit.unwrap_or_default(), &holder.peer.terms);
+        let messages = limit.messages_per_second.or(terms.messages_per_second);
+        holder.allowance = Allowance::new(messages, limit.bytes_per_second.or(terms.bytes_per_second), self.now);
         let mut open = open;
         if let (Some(will), Some(most)) = (&mut open.will, terms.will_delay_max_ms) {
             will.delay_ms = will.delay_ms.min(most);
         }
+        // Its subscriptions count for whoever has it now.
+        let queues = self.clients[key.index()].subscriptions.len() as i64;
+        self.count_use(key, 0, -queues);
+        let holder = &mut self.connections[connection.index()];
         let client = &mut self.clients[key.index()];
         client.connection = Some(connection);
         if let Some(principal) = holder.principal.take() {
             client.rights = Rights::of(*principal, client.client_id.clone());
+            client.narrowness = Narrowness::default();
         }
+        self.count_use(key, 1, queues);
+        let client = &mut self.clients[key.index()];
         client.left = None;
         client.expiry = open.expiry;
         client.will = open.will;

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::users::UserLimits;
 use crate::core::address::Syntax;
 use crate::core::settings::{AddressSettings, Hierarchy};
 use crate::security::Authorizer;
@@ -30,6 +31,7 @@ pub struct Options {
     pub retained_max: u64,
     /// Wills sent in a second; more wait.
     pub wills_per_second: u64,
+    pub user_limits: UserLimits,
     /// Addresses of the broker's own besides those that always are; with a dot at the end, all that is below.
     pub internal: Vec<String>,
     pub addresses: Vec<DeclaredAddress>,
@@ -63,6 +65,7 @@ impl Default for Options {
             subscriptions_max: 2_000_000,
             retained_max: 1_000_000,
             wills_per_second: 5_000,
+            user_limits: UserLimits::default(),
             internal: Vec::new(),
             addresses: Vec::new(),
             address_settings: Hierarchy::default(),

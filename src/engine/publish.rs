@@ -16,7 +16,7 @@ use crate::core::queue::{Entry, Place};
 use crate::core::retained::Value;
 use crate::core::router::Route;
 use crate::core::settings::AddressSettings;
-use crate::protocol::{Event, Publish, Refusal};
+use crate::protocol::{Event, Publish, Refusal, Token};
 use crate::security::Permission;
 use crate::store::Batch;
 use crate::store::record::Key;
@@ -63,16 +63,7 @@ impl Engine {
         let admission = self.admit(&route, may, guarantee, keeps);
         if let Err(refusal) = admission.and_then(|()| self.check_creation(&route)) {
             self.counters.refused += 1;
-            let (user, address) = (self.clients[client.index()].user(), route.address.name());
-            if refusal == Refusal::NotAuthorized {
-                tracing::warn!("AMQ229032: User: {user} does not have permission='SEND' on address {address}");
-            } else {
-                tracing::debug!(?refusal, address, "publish refused");
-            }
-            if let Some(token) = token {
-                self.notify(key, Event::Published { token, result: Err(refusal), ticket: Ticket::NONE });
-            }
-            return;
+            return self.refuse(key, token, refusal, route.address.name());
         }
         let draft = Draft {
             payload: publish.payload,
@@ -101,6 +92,21 @@ impl Engine {
         }
         self.await_ticket(key, ticket);
         self.notify(key, Event::Published { token, result: Ok(routed.is_matched), ticket });
+    }
+
+    /// Tells a client, and operators, that its message is not taken.
+    fn refuse(&mut self, key: ConnectionKey, token: Option<Token>, refusal: Refusal, address: &str) {
+        if refusal == Refusal::NotAuthorized {
+            self.bounds.publishes_denied.refuse();
+            self.tell_denied(key, Permission::Send, address);
+        } else {
+            tracing::debug!(?refusal, address, "publish refused");
+        }
+        let event = match token {
+            Some(token) => Event::Published { token, result: Err(refusal), ticket: Ticket::NONE },
+            None => Event::Dropped(refusal),
+        };
+        self.notify(key, event);
     }
 
     pub(super) fn route(&mut self, address: &str) -> Rc<Route<Policy>> {
@@ -278,6 +284,12 @@ impl Engine {
         unit: &mut Option<u32>,
     ) -> bool {
         let guarantee = message.guarantee.min(grant.guarantee);
+        if let Owner::Client(client) = self.queues[key.index()].owner
+            && !self.may_receive(client, message.address.name())
+        {
+            self.bounds.deliveries_denied.refuse();
+            return false;
+        }
         let kept = &self.queues[key.index()];
         let (is_own, is_live) = match &kept.owner {
             Owner::Client(client) => {

@@ -85,7 +85,9 @@ impl Engine {
             let is_finished = value.is_none() && replay.cursor.is_finished();
             if let Some(value) = value {
                 let message = &value.message;
-                if message.id < replay.before && replay.exclude != Some(message.publisher) {
+                if !self.may_receive(key, message.address.name()) {
+                    self.bounds.deliveries_denied.refuse();
+                } else if message.id < replay.before && replay.exclude != Some(message.publisher) {
                     let entry = self.retained_entry(queue, &value, &replay.grant);
                     self.offer(queue, entry);
                 }

@@ -43,7 +43,7 @@ impl Rights {
             Permission::from_name(permission).map(|permission| Rule::new(permission, *allows, &**pattern))
         };
         let voucher = |(module, user): &(Box<str>, Box<str>)| Voucher::new(&Arc::from(&**module), user);
-        let RightsRecord { rules, has_own_roles, vouchers } = &record.rights.0;
+        let RightsRecord { rules, has_own_roles, vouchers, is_anonymous } = &record.rights.0;
         let principal = Principal::restored(
             &record.owner,
             record.roles.iter().map(|role| role.to_string()).collect(),
@@ -52,7 +52,7 @@ impl Rights {
         let vouchers = vouchers.iter().map(voucher).collect();
         let principal =
             if *has_own_roles { principal.vouched_by_with_own_roles(vouchers) } else { principal.vouched_by(vouchers) };
-        Self::of(principal, client_id)
+        Self::of(if *is_anonymous { principal.anonymous() } else { principal }, client_id)
     }
 
     pub fn record(&self) -> RightsRecord {
@@ -62,6 +62,7 @@ impl Rights {
             rules: self.principal.rules().iter().map(rule).collect(),
             has_own_roles: self.principal.has_own_roles(),
             vouchers: self.principal.vouchers().iter().map(voucher).collect(),
+            is_anonymous: self.principal.is_anonymous(),
         }
     }
 }
@@ -254,6 +255,45 @@ impl Engine {
     /// The same for one whose client may be gone.
     pub(super) fn may_as(&mut self, rights: &mut Rights, route: &Route<Policy>, permission: Permission) -> bool {
         verdict(self.options.security.as_ref(), &mut self.classes, rights, route, permission)
+    }
+
+    /// Whether somebody who is not let in yet may do something on an address.
+    pub(super) fn may_as_newcomer(
+        &self,
+        principal: &Principal,
+        client_id: &str,
+        permission: Permission,
+        address: &str,
+    ) -> bool {
+        let Some(security) = &self.options.security else { return true };
+        let access = Access::new(principal, client_id, permission, address);
+        guard::contain(|| security.authorize(&access)).unwrap_or(false)
+    }
+
+    /// As [`Engine::may_on`], for a queue of the address.
+    pub(super) fn may_on_queue(
+        &mut self,
+        key: ConsumerKey,
+        address: &str,
+        queue: &str,
+        permission: Permission,
+    ) -> bool {
+        let Some(security) = &self.options.security else { return true };
+        let rights = &mut self.clients[key.index()].rights;
+        let is_known = self.classes.of(security, rights).is_some();
+        let access = Access::new(&rights.principal, &rights.client_id, permission, address).to_queue(queue);
+        is_known && guard::contain(|| security.authorize(&access)).unwrap_or(false)
+    }
+
+    /// Whether an address that the pattern stands for may be closed to a client.
+    pub(super) fn is_narrowed_by(&mut self, key: ConsumerKey, pattern: &str) -> bool {
+        let Some(security) = &self.options.security else { return false };
+        let rights = &mut self.clients[key.index()].rights;
+        if self.classes.of(security, rights).is_none() {
+            return true;
+        }
+        let access = Access::new(&rights.principal, &rights.client_id, Permission::Consume, pattern);
+        guard::contain(|| security.is_narrowed(&access)).unwrap_or(true)
     }
 
     /// Whether a client may do something on an address, or on all that a pattern stands for. Nothing is kept.

@@ -36,7 +36,7 @@ impl Engine {
         self.dispatch_client(client);
     }
 
-    fn accept(&mut self, client: crate::core::id::ConsumerKey, at: DeliveryRef, handle: u16) -> Ticket {
+    pub(super) fn accept(&mut self, client: crate::core::id::ConsumerKey, at: DeliveryRef, handle: u16) -> Ticket {
         let Some(entry) = self.settle_entry(at) else { return Ticket::NONE };
         let client = &mut self.clients[client.index()];
         let is_recorded = client.recorded.remove(&handle);
@@ -49,7 +49,12 @@ impl Engine {
         Ticket::NONE
     }
 
-    fn mark_received(&mut self, client: crate::core::id::ConsumerKey, at: DeliveryRef, handle: u16) -> Ticket {
+    pub(super) fn mark_received(
+        &mut self,
+        client: crate::core::id::ConsumerKey,
+        at: DeliveryRef,
+        handle: u16,
+    ) -> Ticket {
         let Some(entry) = self.settle_entry(at) else { return Ticket::NONE };
         let client = &mut self.clients[client.index()];
         client.recorded.remove(&handle);

@@ -10,7 +10,6 @@ use crate::core::id::{ConsumerKey, QueueKey, Ticket};
 use crate::core::message::Guarantee;
 use crate::core::queue::{Member, Queue};
 use crate::protocol::{Event, Refusal, RetainedWish, Subscription, SubscriptionName, Token};
-use crate::security::Permission;
 use crate::store::record::{Key, Kind, QueueRecord, SubscriptionRecord, delete_all};
 
 impl Engine {
@@ -21,7 +20,7 @@ impl Engine {
         for subscription in &subscriptions {
             let is_taken = subscription.refused.map_or(Ok(()), Err);
             let result = is_taken
-                .and_then(|()| self.check_consume(client, &subscription.name))
+                .and_then(|()| self.check_subscribe(key, client, &subscription.name))
                 .and_then(|()| self.check_address(client, &subscription.name))
                 .and_then(|()| self.take_room(key, client, subscription));
             is_changed |= result.is_ok();
@@ -46,23 +45,6 @@ impl Engine {
         }
     }
 
-    fn check_consume(&mut self, key: ConsumerKey, name: &SubscriptionName) -> Result<(), Refusal> {
-        if self.internal.holds(&name.pattern) {
-            return Err(Refusal::NotAuthorized);
-        }
-        // A queue is as protected as its address.
-        let address = name.pattern.split_once("::").map_or(&*name.pattern, |(address, _)| address);
-        if self.may_on(key, address, Permission::Consume) {
-            return Ok(());
-        }
-        tracing::warn!(
-            "AMQ229032: User: {} does not have permission='CONSUME' on address {}",
-            self.clients[key.index()].user(),
-            name.pattern
-        );
-        Err(Refusal::NotAuthorized)
-    }
-
     /// An address that is not there is made, unless its settings forbid that.
     fn check_address(&self, key: ConsumerKey, name: &SubscriptionName) -> Result<(), Refusal> {
         let pattern = &*name.pattern;
@@ -83,8 +65,10 @@ impl Engine {
         if client.subscriptions.contains_key(&wanted.name) {
             return Ok(());
         }
+        self.check_queues(key)?;
         let count = client.subscriptions.len() as u64 + 1;
-        let most = self.connections[connection.index()].peer.terms.subscriptions_max;
+        let own = client.rights.principal.limits().subscriptions.map(u64::from);
+        let most = own.or(self.connections[connection.index()].peer.terms.subscriptions_max);
         if most.is_some_and(|most| count > most) {
             self.bounds.subscriptions_of_one.refuse();
             return Err(Refusal::QuotaExceeded);
@@ -107,6 +91,7 @@ impl Engine {
             bounds.subscriptions.give(1);
             return Err(Refusal::QuotaExceeded);
         }
+        self.count_use(key, 0, 1);
         Ok(())
     }
 
@@ -127,6 +112,9 @@ impl Engine {
             Some(queue) => self.join(key, &wanted.name, queue, grant.clone()),
             None => self.bind_own(key, &wanted.name, grant.clone(), exclude),
         }
+        if is_new {
+            self.add_to_narrowness(key, &wanted.name.pattern);
+        }
         let begins =
             is_wanted && wanted.name.group.is_none() && self.begin_replay(key, &wanted.name, grant.clone(), exclude);
         let replays = begins || self.is_replaying(key, &wanted.name);
@@ -138,6 +126,7 @@ impl Engine {
     pub(super) fn restore_subscription(&mut self, key: ConsumerKey, subscription: &Subscription) {
         self.bounds.subscriptions.add(1);
         self.bounds.pattern_bytes.add(size(&subscription.name));
+        self.count_use(key, 0, 1);
         let grant = Rc::new(subscription.grant.clone());
         let exclude = subscription.exclude_own.then(|| self.clients[key.index()].id);
         match self.competing_queue(&subscription.name) {
@@ -166,13 +155,22 @@ impl Engine {
         if let Some((address, queue)) = name.pattern.split_once("::") {
             return self.several_take_from(address, queue);
         }
+        let (address, queue) = self.declared_place(name)?;
+        Some(self.declared_queue(&address.into(), &queue, true, true))
+    }
+
+    /// Address and queue that are there for a subscription to take from, if it is to such a one.
+    pub(super) fn declared_place<'n>(&self, name: &'n SubscriptionName) -> Option<(&'n str, Rc<str>)> {
+        if let Some((address, queue)) = name.pattern.split_once("::") {
+            self.several_take_from(address, queue)?;
+            return Some((address, queue.into()));
+        }
         let declared = self.options.addresses.iter().find(|declared| declared.name == name.pattern)?;
         if !declared.is_anycast || declared.is_multicast {
             return None;
         }
         let queue = declared.queues.iter().find(|(queue, _)| *queue == declared.name).or(declared.queues.first());
-        let name = queue.map_or_else(|| declared.name.clone(), |(queue, _)| queue.clone());
-        Some(self.declared_queue(&declared.name.clone(), &name, true, true))
+        Some((&name.pattern, queue.map_or_else(|| declared.name.clone(), |(queue, _)| queue.clone())))
     }
 
     fn group_queue(&mut self, name: &SubscriptionName) -> QueueKey {
@@ -278,7 +276,11 @@ impl Engine {
 
     pub(super) fn unsubscribe(&mut self, key: ConnectionKey, token: Token, names: &[SubscriptionName]) {
         let Some(client) = self.connections[key.index()].client else { return };
-        let results: Vec<bool> = names.iter().map(|name| self.remove_subscription(client, name)).collect();
+        let mut results = Vec::with_capacity(names.len());
+        for name in names {
+            let result = self.check_unsubscribe(key, client, name);
+            results.push(result.map(|()| self.remove_subscription(client, name)));
+        }
         let is_durable = self.clients[client.index()].is_durable;
         // A subscription that is not there may have ended a moment ago.
         let ticket = if is_durable { self.open.barrier() } else { Ticket::NONE };
@@ -288,11 +290,11 @@ impl Engine {
 
     /// Ends a subscription; says whether there was one.
     pub(super) fn remove_subscription(&mut self, key: ConsumerKey, name: &SubscriptionName) -> bool {
-        let client = &mut self.clients[key.index()];
-        let Some(subscribed) = client.subscriptions.remove(name) else { return false };
+        let Some(subscribed) = self.clients[key.index()].subscriptions.remove(name) else { return false };
         self.bounds.subscriptions.give(1);
         self.bounds.pattern_bytes.give(size(name));
-        let (id, is_durable) = (client.id, client.is_durable);
+        self.count_use(key, 0, -1);
+        let (id, is_durable) = (self.clients[key.index()].id, self.clients[key.index()].is_durable);
         self.cancel_replay(key, name);
         if is_durable {
             let name = Key::subscription(id, name.group.as_deref(), &name.pattern);

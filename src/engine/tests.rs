@@ -1,5 +1,6 @@
 //! Scripts of packets against the engine: what the simulation does not pin down.
 
+mod access;
 mod addresses;
 mod attacks;
 mod bounds;

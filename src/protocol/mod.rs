@@ -295,12 +295,14 @@ pub enum Event {
         results: Vec<Result<Guarantee, Refusal>>,
         ticket: Ticket,
     },
-    /// Whether each subscription had existed.
+    /// Whether each subscription had existed, or why it stays.
     Unsubscribed {
         token: Token,
-        results: Vec<bool>,
+        results: Vec<Result<bool, Refusal>>,
         ticket: Ticket,
     },
+    /// A message for which nothing is owed was refused.
+    Dropped(Refusal),
     Settled {
         token: Token,
         ticket: Ticket,
@@ -373,6 +375,9 @@ pub trait Session {
 
     /// Takes a number for a delivery that is sent later.
     fn reserve(&mut self) -> Option<u16>;
+
+    /// Gives a number back under which nothing was sent.
+    fn unreserve(&mut self, handle: u16);
 
     /// What the next connection goes on with.
     fn save(&mut self) -> Saved;

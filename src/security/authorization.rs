@@ -17,6 +17,10 @@ pub trait Authorizer: fmt::Debug {
     /// A number that changes whenever an answer may have.
     fn epoch(&self) -> u64;
 
+    /// Whether an address that the pattern of the access stands for may be closed to its principal. It may say yes where
+    /// that is not so.
+    fn is_narrowed(&self, access: &Access<'_>) -> bool;
+
     /// What answers depend on.
     fn scope(&self) -> Scope;
 }
@@ -50,10 +54,31 @@ impl Authorizer for Authorization {
             Decision::Deny => false,
             Decision::Undecided => Principal::ruling(access, self.syntax).unwrap_or_else(|| {
                 let settings = self.settings.borrow();
-                let setting = settings.most_specific(access.address);
+                // A setting for exactly one queue comes before that of its address.
+                let own = access.queue.and_then(|queue| settings.get(&format!("{}::{queue}", access.address)));
+                let setting = own.or_else(|| settings.most_specific(access.address));
                 setting.is_some_and(|setting| setting.allows(access.principal.roles(), access.permission))
             }),
         }
+    }
+
+    fn is_narrowed(&self, access: &Access<'_>) -> bool {
+        let has_rules = access.principal.rules().iter().any(|rule| rule.permission == access.permission);
+        if has_rules || self.manager.decides() {
+            return true;
+        }
+        for (pattern, setting) in self.settings.borrow().iter() {
+            if !self.syntax.overlaps(pattern, access.address) {
+                continue;
+            }
+            if !setting.allows(access.principal.roles(), access.permission) {
+                return true;
+            }
+            if self.syntax.covers(pattern, access.address) {
+                return false; // What is less specific decides about none of the addresses.
+            }
+        }
+        true
     }
 
     fn refresh(&self, principal: &Principal) -> Option<Principal> {
@@ -124,6 +149,35 @@ mod tests {
             assert!(ask(&of(Decision::Allow), principal, address));
             assert!(!ask(&of(Decision::Deny), principal, address));
         }
+    }
+
+    #[test]
+    fn a_pattern_is_narrowed_where_a_setting_within_it_decides_otherwise() {
+        let of = |grants| Authorization::new(Arc::new(super::super::OpenSecurity), Syntax::default(), settings(grants));
+        let ann = Principal::of("ann").with_roles(["all"]);
+        let check = |authorization: &Authorization, pattern: &str, expected: bool| {
+            let access = Access::new(&ann, "c", Permission::Send, pattern);
+            assert_eq!(authorization.is_narrowed(&access), expected, "{pattern}");
+        };
+        let closed = of(&[("#", "all"), ("a.secret", "few"), ("b.*", "all")]);
+        for (pattern, expected) in [
+            ("#", true),
+            ("a.#", true),
+            ("*.secret", true),
+            ("a.*", true),
+            ("a.b", false),
+            ("c.#", false),
+            ("b.*", false),
+            ("b.#", false),
+        ] {
+            check(&closed, pattern, expected);
+        }
+        // Where the wider one is closed, and the narrower covers all.
+        let inner = of(&[("#", "few"), ("a.#", "all")]);
+        check(&inner, "a.*", false);
+        check(&inner, "*", true);
+        let rules = ann.clone().deny(Permission::Send, "x");
+        assert!(closed.is_narrowed(&Access::new(&rules, "c", Permission::Send, "c.#")));
     }
 
     #[test]

@@ -45,6 +45,10 @@ impl LoginModule for GuestLogin {
         true
     }
 
+    fn is_anonymous(&self) -> bool {
+        true
+    }
+
     fn roles(&self, user: &str) -> Option<Vec<String>> {
         (user == self.options.user).then(|| vec![self.options.role.clone()])
     }

@@ -83,9 +83,13 @@ impl SecurityManager for LoginChain {
         }
         let accepted = verdict.result()?;
         let first = accepted.first().map(|(_, login)| login.user.clone()).unwrap_or_default();
+        let is_guest =
+            |name: &Arc<str>| self.modules.iter().any(|link| link.name == *name && link.module.is_anonymous());
+        let is_anonymous = accepted.iter().all(|(module, _)| is_guest(module));
         let vouchers = accepted.iter().map(|(module, login)| Voucher::new(module, &login.user)).collect();
         let roles = accepted.into_iter().flat_map(|(_, login)| login.roles);
-        Ok(request.admit(first).with_roles(roles).vouched_by(vouchers))
+        let principal = request.admit(first).with_roles(roles).vouched_by(vouchers);
+        Ok(if is_anonymous { principal.anonymous() } else { principal })
     }
 
     fn answers_at_once(&self, request: &ConnectionRequest) -> bool {
@@ -105,6 +109,10 @@ impl SecurityManager for LoginChain {
 
     fn epoch(&self) -> u64 {
         self.modules.iter().map(|link| link.module.epoch()).sum()
+    }
+
+    fn decides(&self) -> bool {
+        false
     }
 
     fn scope(&self) -> Scope {

@@ -50,6 +50,10 @@ impl SecurityManager for LoginDomains {
         self.chains.iter().map(|(_, chain)| chain.epoch()).sum()
     }
 
+    fn decides(&self) -> bool {
+        false
+    }
+
     fn scope(&self) -> Scope {
         Scope::Roles
     }

@@ -20,6 +20,11 @@ pub trait LoginModule: Send + Sync {
     /// The roles that a user it has let in has now; none if it would not let it in any more.
     fn roles(&self, user: &str) -> Option<Vec<String>>;
 
+    /// Whether those it lets in are nobody in particular.
+    fn is_anonymous(&self) -> bool {
+        false
+    }
+
     /// A number that grows whenever an answer of [`LoginModule::roles`] may have changed.
     fn epoch(&self) -> u64 {
         0

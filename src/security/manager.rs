@@ -41,6 +41,11 @@ pub trait SecurityManager: Send + Sync {
         0
     }
 
+    /// Whether [`SecurityManager::authorize`] decides about addresses at all. Where it does, each delivery is asked about.
+    fn decides(&self) -> bool {
+        true
+    }
+
     /// What the answers of [`SecurityManager::authorize`] depend on. Clients that are alike in it share answers.
     fn scope(&self) -> Scope {
         Scope::Client
@@ -57,12 +62,20 @@ pub struct Access<'a> {
     pub permission: Permission,
     /// The address, or the pattern of a subscription.
     pub address: &'a str,
+    /// The queue of the address, where it is about one.
+    pub queue: Option<&'a str>,
 }
 
 impl<'a> Access<'a> {
     /// Whether `principal` has `permission` on `address`.
     pub fn new(principal: &'a Principal, client_id: &'a str, permission: Permission, address: &'a str) -> Self {
-        Self { principal, client_id, permission, address }
+        Self { principal, client_id, permission, address, queue: None }
+    }
+
+    /// The same for a queue of the address.
+    #[must_use]
+    pub fn to_queue(self, queue: &'a str) -> Self {
+        Self { queue: Some(queue), ..self }
     }
 }
 

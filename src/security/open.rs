@@ -16,6 +16,10 @@ impl SecurityManager for OpenSecurity {
         true
     }
 
+    fn decides(&self) -> bool {
+        false
+    }
+
     fn scope(&self) -> Scope {
         Scope::Roles
     }

@@ -15,6 +15,7 @@ pub struct Principal {
     vouchers: Vec<Voucher>,
     /// Whether its roles are no longer those of its vouchers.
     has_own_roles: bool,
+    is_anonymous: bool,
 }
 
 /// The login module that let a user in, and the name it did so for.
@@ -73,6 +74,22 @@ impl Principal {
 
     pub(crate) fn vouchers(&self) -> &[Voucher] {
         &self.vouchers
+    }
+
+    /// The same principal, standing for everybody who says nothing about themselves.
+    #[must_use]
+    pub fn anonymous(self) -> Self {
+        Self { is_anonymous: true, ..self }
+    }
+
+    /// Whether it stands for nobody in particular.
+    pub fn is_anonymous(&self) -> bool {
+        self.is_anonymous || self.user.is_empty()
+    }
+
+    /// Whether it may have what belongs to `owner`: its own, and what belongs to nobody in particular.
+    pub fn may_take_from(&self, owner: &Self) -> bool {
+        owner.is_anonymous() || !self.is_anonymous() && self.user == owner.user
     }
 
     /// Name of the user; empty for none.

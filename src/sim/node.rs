@@ -6,8 +6,8 @@ use std::sync::mpsc::{Receiver, channel};
 
 use crate::core::id::{Ticket, Time};
 use crate::engine::{Admission, Authentication, ConnectionKey, Engine, Options, Peer, Terms};
-use crate::protocol::Denial;
 use crate::protocol::mqtt::{Limits, MqttSession};
+use crate::protocol::{Authenticate, Denial};
 use crate::security::Principal;
 use crate::store::{Batch, Completion, Journal, MemoryJournal, Notify};
 
@@ -24,6 +24,8 @@ pub struct Node {
     pub now: Time,
     /// Authentications are answered by [`Node::authenticate`] only.
     pub is_slow_to_authenticate: bool,
+    /// Who is let in, and as whom.
+    pub admit: Box<dyn Fn(&Authenticate) -> Result<Admission, Denial>>,
     /// What clients send waits for the next tick.
     pub is_busy: bool,
     /// It says that batches are durable before they are.
@@ -80,6 +82,7 @@ impl Node {
             journal,
             now: BEGINNING,
             is_slow_to_authenticate: false,
+            admit: Box::new(|_| Ok(Admission { principal: Principal::default(), client_id: None })),
             is_busy: false,
             is_liar: false,
             completions,
@@ -227,7 +230,7 @@ impl Node {
         let asked = std::mem::take(&mut self.authentications);
         for authentication in &asked {
             let key = authentication.connection;
-            let answer = Ok(Admission { principal: Principal::default(), client_id: None });
+            let answer = (self.admit)(&authentication.request);
             self.engine.authenticated(self.now, key, authentication.number, answer);
             if let Some((id, _)) = self.links.iter().find(|(_, link)| link.key == key && !link.is_over) {
                 self.feed(*id, &[]);

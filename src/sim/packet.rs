@@ -51,6 +51,7 @@ pub struct Hello {
     /// Further properties of the CONNECT, and of its will, encoded.
     pub properties: Vec<u8>,
     pub will_properties: Vec<u8>,
+    pub username: Option<String>,
 }
 
 impl Hello {
@@ -68,6 +69,7 @@ impl Hello {
             will_delay_s: 0,
             properties: Vec::new(),
             will_properties: Vec::new(),
+            username: None,
         }
     }
 
@@ -102,7 +104,7 @@ impl Hello {
                 clean_start: self.clean,
                 keep_alive: self.keep_alive,
                 client_id: &self.id,
-                username: None,
+                username: self.username.as_deref(),
                 password: None,
                 will,
                 properties: Properties::from_encoded_unchecked(&properties),

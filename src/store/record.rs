@@ -44,6 +44,8 @@ pub struct RightsRecord {
     pub has_own_roles: bool,
     /// Login modules, and the user each has let in.
     pub vouchers: Vec<(Box<str>, Box<str>)>,
+    /// Whether it stands for nobody in particular.
+    pub is_anonymous: bool,
 }
 
 /// Name of a permission, whether it is allowed, and the pattern of the addresses.
@@ -394,7 +396,7 @@ macro_rules! record {
 record!(Properties { payload_is_text, content_type, reply_to, correlation, user });
 record!(Posting { address, payload, properties, guarantee, retain, lifetime_ms });
 record!(ClientRecord { client_id, owner, roles, queue, expiry, left, rights });
-record!(RightsRecord { rules, has_own_roles, vouchers });
+record!(RightsRecord { rules, has_own_roles, vouchers, is_anonymous });
 record!(SubscriptionRecord { pattern, group, guarantee, keep_retain, exclude_own, tags, replaying });
 record!(MessageRecord { posting, publisher, expires });
 record!(EntryRecord { message, guarantee, keep_retain, retained, tags });

@@ -12,6 +12,8 @@ use crate::protocol::mqtt::convert;
 use crate::protocol::mqtt::fault::{Fault, Kind, ReasonCode};
 use crate::protocol::{self, Context, Ended, Refusal, Request, Token};
 
+const PUBLISH_REFUSED: Ended = Ended { why: "publish refused", abnormal: true };
+
 /// What is remembered of messages from the client.
 #[derive(Debug)]
 pub struct Inbound {
@@ -203,15 +205,9 @@ impl MqttSession {
             Err(refusal) => {
                 // [MQTT-4.3.3-9] Refused, it is not remembered.
                 self.inbound.received.remove(&id);
-                let ends = match (self.version, refusal) {
-                    (Version::V5, _) => false,
-                    // A positive acknowledgement would promise what is not kept.
-                    (_, Refusal::QuotaExceeded) => true,
-                    (Version::V4, Refusal::NotAuthorized) => self.limits.close_on_refused_publish,
-                    (_, Refusal::NotAuthorized | Refusal::AddressInvalid) => false,
-                };
-                if ends {
-                    return Err(Ended { why: "publish refused", abnormal: true });
+                // A positive acknowledgement would promise what is not kept.
+                if self.ends_with(refusal) || refusal == Refusal::QuotaExceeded && self.version != Version::V5 {
+                    return Err(PUBLISH_REFUSED);
                 }
                 refusal_reason(refusal)
             }
@@ -222,6 +218,16 @@ impl MqttSession {
         self.owed.set_reason(token, self.acknowledgement(reason));
         self.owed.answer(token, ticket);
         Ok(())
+    }
+
+    /// Whether a refused message ends the connection, as in Artemis.
+    fn ends_with(&self, refusal: Refusal) -> bool {
+        self.version == Version::V4 && refusal == Refusal::NotAuthorized && self.limits.close_on_refused_publish
+    }
+
+    /// A message of QoS 0 was refused.
+    pub(super) fn dropped(&self, refusal: Refusal) -> Result<(), Ended> {
+        if self.ends_with(refusal) { Err(PUBLISH_REFUSED) } else { Ok(()) }
     }
 
     /// PUBREL: the number is free once that is durable.

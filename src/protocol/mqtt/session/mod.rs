@@ -251,6 +251,7 @@ impl MqttSession {
             }
             Event::NotOpened(denial) => return Err(self.deny(denial, cx)),
             Event::Published { token, result, ticket } => self.published(token, result, ticket)?,
+            Event::Dropped(refusal) => self.dropped(refusal)?,
             Event::Subscribed { token, results, ticket } => self.subscribed(token, &results, ticket),
             Event::Unsubscribed { token, results, ticket } => self.unsubscribed(token, &results, ticket),
             Event::Settled { token, ticket } | Event::Released { token, ticket } => self.owed.answer(token, ticket),
@@ -317,6 +318,10 @@ impl Session for MqttSession {
 
     fn reserve(&mut self) -> Option<u16> {
         self.outbound.reserve()
+    }
+
+    fn unreserve(&mut self, handle: u16) {
+        self.outbound.unreserve(handle);
     }
 
     fn save(&mut self) -> Saved {

@@ -208,7 +208,9 @@ impl Outbound {
         let payload = &message.payload;
         let size = publish::encoded_len(version, qos, sent_topic, &fanout.own, properties, payload.len());
         if size > self.packet_max {
-            self.forget_reserved(delivery.handle);
+            if let Some(id) = delivery.handle {
+                self.unreserve(id);
+            }
             return Delivered::Oversized; // [MQTT-3.1.2-24] [MQTT-3.1.2-25]
         }
         let id = self.packet_id(delivery);
@@ -238,10 +240,9 @@ impl Outbound {
         id
     }
 
-    fn forget_reserved(&mut self, handle: Option<u16>) {
-        if let Some(id) = handle {
-            self.in_flight.remove(&id);
-        }
+    /// Gives back a packet id under which nothing was sent.
+    pub fn unreserve(&mut self, id: u16) {
+        self.in_flight.remove(&id);
     }
 
     /// The topic to send: empty where an alias says it. The first message under an alias carries both.

@@ -182,9 +182,11 @@ impl MqttSession {
         Ok(Request::Unsubscribe { token, subscriptions })
     }
 
-    pub(super) fn unsubscribed(&mut self, token: Token, results: &[bool], ticket: Ticket) {
-        let code = |existed: &bool| {
-            if *existed { ReasonCode::SUCCESS.0 } else { ReasonCode::NO_SUBSCRIPTION_EXISTED.0 }
+    pub(super) fn unsubscribed(&mut self, token: Token, results: &[Result<bool, Refusal>], ticket: Ticket) {
+        let code = |result: &Result<bool, Refusal>| match result {
+            Ok(true) => ReasonCode::SUCCESS.0,
+            Ok(false) => ReasonCode::NO_SUBSCRIPTION_EXISTED.0,
+            Err(refusal) => refusal_reason(*refusal).0,
         };
         let (packet_id, kept) = self.owed.kept(token); // [MQTT-3.10.4-5]
         let codes = filled(&kept, results.iter().map(code)); // [MQTT-3.11.3-2]
