@@ -5,6 +5,7 @@ mod failure;
 mod files;
 mod logging;
 mod privileges;
+mod reload;
 mod security;
 mod tls;
 mod watch;
@@ -217,7 +218,8 @@ async fn serve(
     }
     let (sender, completions) = unbounded_channel();
     let mut journal = open_journal(instance, &files.config, sender)?;
-    let options = wiring::engine_options(&files.config, &security.manager, journal.is_some())?;
+    let authorization = wiring::authorization(&files.config, &security.manager);
+    let options = wiring::engine_options(&files.config, authorization.clone(), journal.is_some())?;
     let engine = match &mut journal {
         Some(journal) => {
             let (engine, found) = Engine::recover(options, clock.now(), journal.as_mut()).map_err(Failure::Journal)?;
@@ -248,6 +250,7 @@ async fn serve(
     }
     tokio::task::spawn_local(logging::watch(instance.clone(), log.clone()));
     tokio::task::spawn_local(watch::watch(security.watched));
+    tokio::task::spawn_local(reload::watch(instance.clone(), authorization, reactor.clone()));
     let stopped = reactor.run(completions, stop).await;
     if let Stopped::Journal(error) = stopped {
         fail_stop(&Failure::JournalWrite(error), &log);

@@ -21,5 +21,7 @@ mod raw;
 mod siege;
 #[path = "attacks/storms.rs"]
 mod storms;
+#[path = "attacks/table.rs"]
+mod table;
 #[path = "attacks/websocket.rs"]
 mod websocket;

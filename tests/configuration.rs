@@ -11,6 +11,8 @@ mod files;
 mod limits;
 #[path = "configuration/refusals.rs"]
 mod refusals;
+#[path = "configuration/reload.rs"]
+mod reload;
 #[path = "configuration/security.rs"]
 mod security;
 #[path = "configuration/settings.rs"]

@@ -26,8 +26,7 @@ impl Files {
     pub fn load(instance: &Instance) -> Result<Self, Failure> {
         let mut bootstrap = load_bootstrap(instance)?;
         let path = locate(instance, &mut bootstrap);
-        let lookup = |name: &str| lookup(instance, name);
-        let mut config = config::load("broker.xml", &read(&path)?, &lookup).map_err(Failure::Config)?;
+        let mut config = load_config(instance, &path)?;
         let tls = tls::load(instance, &mut config).map_err(Failure::Config)?;
         Ok(Self { bootstrap, config, tls, log: load_log(instance)? })
     }
@@ -45,6 +44,17 @@ fn locate(instance: &Instance, bootstrap: &mut Bootstrap) -> PathBuf {
     let (file, path) = ("bootstrap.xml".to_owned(), "<server>".to_owned());
     bootstrap.warnings.push(Warning { file, line: bootstrap.configuration_line, path, message, severe: true });
     own
+}
+
+/// Where `broker.xml` is.
+pub fn broker_xml(instance: &Instance) -> Result<PathBuf, Failure> {
+    Ok(locate(instance, &mut load_bootstrap(instance)?))
+}
+
+/// Reads `broker.xml` at this path, without the stores that it names.
+pub fn load_config(instance: &Instance, path: &Path) -> Result<Config, Failure> {
+    let lookup = |name: &str| lookup(instance, name);
+    config::load("broker.xml", &read(path)?, &lookup).map_err(Failure::Config)
 }
 
 /// Reads `bootstrap.xml`; without the file the domain `activemq` of `login.config` decides.

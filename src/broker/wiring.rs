@@ -24,7 +24,7 @@ const QUEUED_BYTES_MAX: usize = 1 << 30;
 /// What the engine is told.
 pub fn engine_options(
     config: &Config,
-    manager: &Arc<dyn SecurityManager>,
+    authorization: Option<Rc<Authorization>>,
     is_durable: bool,
 ) -> Result<Options, Failure> {
     let mut seed = [0; 8];
@@ -48,7 +48,7 @@ pub fn engine_options(
             .into(),
         addresses: config.addresses.iter().map(declared).collect(),
         address_settings: config.address_settings.clone(),
-        security: config.security_enabled.then(|| authorizer(config, manager)),
+        security: authorization.map(|authorization| authorization as Rc<dyn Authorizer>),
     })
 }
 
@@ -79,11 +79,14 @@ fn declared(address: &config::AddressDeclaration) -> DeclaredAddress {
     }
 }
 
-fn authorizer(config: &Config, manager: &Arc<dyn SecurityManager>) -> Rc<dyn Authorizer> {
-    Rc::new(Authorization::new(manager.clone(), config.wildcards, permissions(config)))
+/// Who may do what, unless everybody may do everything.
+pub fn authorization(config: &Config, manager: &Arc<dyn SecurityManager>) -> Option<Rc<Authorization>> {
+    let authorization = || Rc::new(Authorization::new(manager.clone(), config.wildcards, permissions(config)));
+    config.security_enabled.then(authorization)
 }
 
-fn permissions(config: &Config) -> Hierarchy<SecuritySetting> {
+/// What each role may do.
+pub fn permissions(config: &Config) -> Hierarchy<SecuritySetting> {
     let mut settings = Hierarchy::new(config.wildcards);
     for (pattern, written) in config.security_settings.iter() {
         let mut setting = SecuritySetting::new();

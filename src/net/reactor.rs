@@ -15,7 +15,7 @@ use super::transport::WriteHalf;
 use super::{Authenticators, Clock, authentication};
 use crate::core::id::{Ticket, Time};
 use crate::core::limit::Limit;
-use crate::engine::{ConnectionKey, Engine, LimitReport, Peer};
+use crate::engine::{ConnectionKey, Engine, LimitReport, Peer, UserLimits};
 use crate::protocol::Session;
 use crate::security::SecurityManager;
 use crate::store::{Completion, Journal};
@@ -221,6 +221,11 @@ impl Reactor {
                 shown.push((acceptor.into(), limit.clone()));
             }
         }
+    }
+
+    /// Other limits of users hold from now on.
+    pub fn set_user_limits(&self, limits: UserLimits) {
+        self.engine.borrow_mut().set_user_limits(limits);
     }
 
     /// All that is bounded, with its counts.

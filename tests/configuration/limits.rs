@@ -4,6 +4,7 @@ use artemis_rs::protocol::mqtt::codec::{Packet, Properties, Property, Publish, Q
 
 use crate::support::broker::Instance;
 use crate::support::mqtt::{Client, Hello};
+use crate::support::process::eventually;
 
 const NO_SEND: &str =
     r#"<security-setting match="secret.#"><permission type="consume" roles="amq"/></security-setting>"#;
@@ -93,6 +94,27 @@ fn cve_2018_20145_permissions_count_at_every_acceptor() {
         assert_eq!(answer.reason.0, 0x87);
         assert_eq!(client.subscribe("elsewhere", QoS::AtLeastOnce), 1);
     }
+}
+
+#[test]
+fn more_connections_subscriptions_and_messages_than_a_user_may_have() {
+    let settings = r#"<resource-limit-settings><resource-limit-setting match="guest">
+        <max-sessions>2</max-sessions><max-queues>1</max-queues></resource-limit-setting></resource-limit-settings>"#;
+    let instance = Instance::with_core(settings);
+    let broker = instance.start();
+    let mut first = Hello::new(Version::V5, "first").connect(broker.port());
+    let mut second = Hello::new(Version::V5, "second").connect(broker.port());
+    for (version, code) in [(Version::V5, 0x97), (Version::V4, 3)] {
+        assert_eq!(Hello::new(version, "third").ask(broker.port()).1.connack().code, code);
+    }
+    // Whoever takes over its own client id is not one more.
+    let taken = Hello::new(Version::V5, "second").connect(broker.port());
+    assert_eq!(second.next().disconnect_reason(), 0x8E);
+    assert_eq!(first.subscribe("a", QoS::AtLeastOnce), 1);
+    assert_eq!(first.subscribe("b", QoS::AtLeastOnce), 0x97);
+    assert_eq!(first.subscribe("a", QoS::AtMostOnce), 0);
+    drop((first, taken));
+    eventually("there is room again", || Hello::new(Version::V5, "third").ask(broker.port()).1.connack().code == 0);
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn records_of_clients_without_rights_are_read() {
     };
     let mut bytes = Vec::new();
     record.write(&mut bytes);
-    let rights = size_of::<[u32; 2]>() + 1;
+    let rights = size_of::<[u32; 2]>() + 2;
     assert_eq!(ClientRecord::from_bytes(&bytes[..bytes.len() - rights]).expect("an earlier record"), record);
     assert_eq!(ClientRecord::from_bytes(&bytes).expect("whole"), record);
 }
