@@ -2,7 +2,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Access, Decision, Principal, Scope, SecurityManager, SecuritySetting};
+use super::{Access, Decision, Permission, Principal, Scope, SecurityManager, SecuritySetting};
 use crate::core::address::Syntax;
 use crate::core::settings::Hierarchy;
 
@@ -40,6 +40,28 @@ impl Authorization {
         Self { manager, syntax, settings: RefCell::new(settings), replaced: Cell::new(0) }
     }
 
+    /// What the manager says, or else the principal's own rules.
+    fn word(&self, access: &Access<'_>) -> Option<bool> {
+        match self.manager.authorize(access) {
+            Decision::Allow => Some(true),
+            Decision::Deny => Some(false),
+            Decision::Undecided => Principal::ruling(access, self.syntax),
+        }
+    }
+
+    /// Whether it is the manager, or a rule, that lets the principal consume: its word is about the address as a whole.
+    fn lets_consume(&self, access: &Access<'_>) -> bool {
+        self.word(&Access { permission: Permission::Consume, ..*access }) == Some(true)
+    }
+
+    fn setting_allows(&self, access: &Access<'_>) -> bool {
+        let settings = self.settings.borrow();
+        // A setting for exactly one queue comes before that of its address.
+        let own = access.queue.and_then(|queue| settings.get(&format!("{}::{queue}", access.address)));
+        let setting = own.or_else(|| settings.most_specific(access.address));
+        setting.is_some_and(|setting| setting.allows(access.principal.roles(), access.permission))
+    }
+
     /// Other settings hold from now on.
     pub fn replace(&self, settings: Hierarchy<SecuritySetting>) {
         *self.settings.borrow_mut() = settings;
@@ -49,17 +71,12 @@ impl Authorization {
 
 impl Authorizer for Authorization {
     fn authorize(&self, access: &Access<'_>) -> bool {
-        match self.manager.authorize(access) {
-            Decision::Allow => true,
-            Decision::Deny => false,
-            Decision::Undecided => Principal::ruling(access, self.syntax).unwrap_or_else(|| {
-                let settings = self.settings.borrow();
-                // A setting for exactly one queue comes before that of its address.
-                let own = access.queue.and_then(|queue| settings.get(&format!("{}::{queue}", access.address)));
-                let setting = own.or_else(|| settings.most_specific(access.address));
-                setting.is_some_and(|setting| setting.allows(access.principal.roles(), access.permission))
-            }),
+        let word = self.word(access);
+        if word != Some(true) && is_of_a_queue(access.permission) && self.lets_consume(access) {
+            // Whoever lets somebody consume lets them make, and end, what that takes, unless a rule says otherwise.
+            return Principal::ruling(access, self.syntax).unwrap_or(true);
         }
+        word.unwrap_or_else(|| self.setting_allows(access))
     }
 
     fn is_narrowed(&self, access: &Access<'_>) -> bool {
@@ -94,6 +111,20 @@ impl Authorizer for Authorization {
     }
 }
 
+/// What a subscription makes and ends beside itself.
+fn is_of_a_queue(permission: Permission) -> bool {
+    use Permission as P;
+    matches!(
+        permission,
+        P::CreateAddress
+            | P::DeleteAddress
+            | P::CreateDurableQueue
+            | P::DeleteDurableQueue
+            | P::CreateNonDurableQueue
+            | P::DeleteNonDurableQueue
+    )
+}
+
 impl fmt::Debug for Authorization {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authorization").field("settings", &self.settings).finish_non_exhaustive()
@@ -104,7 +135,7 @@ impl fmt::Debug for Authorization {
 mod tests {
     use async_trait::async_trait;
 
-    use super::super::{ConnectionRequest, Denied, Permission};
+    use super::super::{ConnectionRequest, Denied};
     use super::*;
 
     struct Fixed(Decision);
@@ -149,6 +180,37 @@ mod tests {
             assert!(ask(&of(Decision::Allow), principal, address));
             assert!(!ask(&of(Decision::Deny), principal, address));
         }
+    }
+
+    #[test]
+    fn who_lets_somebody_consume_lets_them_make_what_that_takes() {
+        struct OnlyConsume;
+
+        #[async_trait]
+        impl SecurityManager for OnlyConsume {
+            async fn authenticate(&self, request: &mut ConnectionRequest) -> Result<Principal, Denied> {
+                Ok(request.admit(""))
+            }
+
+            fn authorize(&self, access: &Access<'_>) -> Decision {
+                if access.permission == Permission::Consume { Decision::Allow } else { Decision::Deny }
+            }
+        }
+
+        let may = |manager: Arc<dyn SecurityManager>, principal: &Principal, permission| {
+            let authorization = Authorization::new(manager, Syntax::default(), settings(&[]));
+            authorization.authorize(&Access::new(principal, "c", permission, "a").to_queue("c.a"))
+        };
+        let nobody = Principal::of("ann");
+        let ruled = nobody.clone().allow(Permission::Consume, "#");
+        let denied = ruled.clone().deny(Permission::CreateDurableQueue, "#");
+        let undecided = || Arc::new(Fixed(Decision::Undecided));
+        assert!(may(Arc::new(OnlyConsume), &nobody, Permission::CreateDurableQueue));
+        assert!(!may(Arc::new(OnlyConsume), &nobody, Permission::Send));
+        assert!(!may(Arc::new(OnlyConsume), &denied, Permission::CreateDurableQueue));
+        assert!(may(undecided(), &ruled, Permission::CreateAddress) && !may(undecided(), &ruled, Permission::Manage));
+        assert!(!may(undecided(), &denied, Permission::CreateDurableQueue));
+        assert!(!may(undecided(), &nobody, Permission::CreateDurableQueue));
     }
 
     #[test]

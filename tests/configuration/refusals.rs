@@ -8,7 +8,10 @@ use crate::support::mqtt::{Client, Hello};
 /// `write` may be subscribed to by nobody, `read` may be sent to by nobody.
 const SETTINGS: &str = r#"<security-settings>
 <security-setting match="write.#"><permission type="send" roles="amq"/></security-setting>
-<security-setting match="read.#"><permission type="consume" roles="amq"/></security-setting>"#;
+<security-setting match="read.#">
+<permission type="createAddress" roles="amq"/>
+<permission type="createNonDurableQueue" roles="amq"/>
+<permission type="consume" roles="amq"/></security-setting>"#;
 
 fn instance() -> Instance {
     let instance = Instance::new();

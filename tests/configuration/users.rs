@@ -1,5 +1,7 @@
 //! Who is let in, and under whose name.
 
+use std::os::unix::fs::PermissionsExt;
+
 use artemis_rs::protocol::mqtt::codec::{QoS, Version};
 
 use crate::support::broker::Instance;
@@ -100,4 +102,23 @@ fn cve_2018_12551_a_line_without_a_password_lets_nobody_in() {
         let output = instance.command(&["run"]).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{line}");
     }
+}
+
+#[test]
+fn cve_2017_9868_nobody_else_can_read_what_is_kept() {
+    let instance = Instance::new();
+    let broker = instance.start();
+    let mut guest = Hello::new(Version::V5, "c").connect(broker.port());
+    guest.publish("t", b"x", true);
+    let mut open = vec![instance.path("data")];
+    let mut files = 0;
+    while let Some(path) = open.pop() {
+        let Ok(about) = std::fs::symlink_metadata(&path) else { continue }; // The journal moves its files.
+        assert_eq!(about.permissions().mode() & 0o077, 0, "{}", path.display());
+        files += 1;
+        if about.is_dir() {
+            open.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
+    assert!(files > 3);
 }

@@ -574,3 +574,20 @@ fn options_of_a_subscription_change_nothing_about_permissions() {
     script.publish(publisher, &Letter::new("a/secret", "x", 2, 1).retained());
     assert_eq!(topics(&mut script, ann), [""; 0]);
 }
+
+#[test]
+fn cve_2018_12546_last_values_outlive_the_right_of_their_publisher_only() {
+    let (mut script, authorization) = guarded(OPEN);
+    let publisher = script.join(&user("p", passing("p")));
+    script.publish(publisher, &Letter::new("a/b", "x", 1, 1).retained());
+    script.node.settle();
+    authorization
+        .replace(settings(&[("#", "all", "any"), ("a.b", "consume createAddress createNonDurableQueue", "any")]));
+    // As in Artemis it stays until it is deleted, and its publisher can do nothing about it any more.
+    script.hears(publisher);
+    script.publish(publisher, &Letter::new("a/b", "", 1, 2).retained());
+    assert_eq!(script.hears(publisher), [Heard::PubAck(2, 0x87)]);
+    let ann = script.join(&user("ann", passing("ann")));
+    script.subscribe(ann, "a/b", 0);
+    assert_eq!(topics(&mut script, ann), ["a/b"]);
+}
