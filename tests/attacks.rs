@@ -1,7 +1,7 @@
 //! Attacks on a running broker, each under the number or the name it is known by: its memory stays bounded, and others are
 //! served all the while.
 //!
-//! How much slower those others were is printed (`--nocapture`), and asserted by no test: the attackers share the machine.
+//! What an attack costs is printed (`--nocapture`), and asserted by no test.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -1,4 +1,8 @@
 //! A broker under attack, and two clients who only want to talk to each other.
+//!
+//! What is printed: how many times they exchanged a message in a second, before and during the attack, which says little
+//! where the attackers share the processors; and the processor time that the attack alone has cost the broker, which says
+//! how many of them a second leave others their share.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -37,19 +41,31 @@ impl Siege {
     pub fn lay<T>(&self, most_mib: u64, attack: impl FnOnce(SocketAddr) -> T) -> T {
         let address = self.broker.address;
         let mut talk = Talk::begin(address);
+        talk.rate_of(QUIET_EXCHANGES);
+        let start = self.cpu_ms();
         let quiet = talk.rate_of(QUIET_EXCHANGES);
-        let before = self.reset_peak();
+        let (before, attacked) = (self.reset_peak(), self.cpu_ms());
         let talking = talk.go_on();
         let result = attack(address);
-        let besieged = talking.end();
+        let (besieged, exchanges) = talking.end();
+        let own_ms = (attacked - start) / QUIET_EXCHANGES as f64 * exchanges as f64;
+        let cost_ms = (self.cpu_ms() - attacked - own_ms).max(0.0);
         let grown = self.memory("VmHWM").saturating_sub(before) / 1024;
         println!(
-            "{}: {quiet:.0} exchanges a second, {besieged:.0} under attack ({:+.0} %), {grown} MiB more",
-            self.name,
-            (besieged / quiet - 1.0) * 100.0
+            "{}: {quiet:.0} exchanges a second, {besieged:.0} under attack; the attack took {cost_ms:.0} ms of the \
+             broker's processor and {grown} MiB",
+            self.name
         );
         assert!(grown <= most_mib, "{grown} MiB more, at most {most_mib}");
         result
+    }
+
+    /// Milliseconds that the broker has been running on a processor.
+    fn cpu_ms(&self) -> f64 {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.broker.pid())).unwrap();
+        let of = |path: std::path::PathBuf| fs::read_to_string(path.join("schedstat")).unwrap_or_default();
+        let ns = |text: String| text.split(' ').next().and_then(|ns| ns.parse::<f64>().ok()).unwrap_or(0.0);
+        threads.map(|thread| ns(of(thread.unwrap().path()))).sum::<f64>() / 1e6
     }
 
     /// KiB.
@@ -124,11 +140,12 @@ struct Talking {
 }
 
 impl Talking {
-    /// Exchanges a second since the beginning; fails if one went wrong.
-    fn end(self) -> f64 {
-        let rate = self.count.load(Ordering::Relaxed) as f64 / self.start.elapsed().as_secs_f64();
+    /// Exchanges a second since the beginning, and how many there were; fails if one went wrong.
+    fn end(self) -> (f64, u64) {
+        let count = self.count.load(Ordering::Relaxed);
+        let rate = count as f64 / self.start.elapsed().as_secs_f64();
         self.is_over.store(true, Ordering::Relaxed);
         self.thread.join().expect("the exchanges go on");
-        rate
+        (rate, count)
     }
 }
