@@ -85,7 +85,7 @@ def no_local_retained(difference):
 @parts("will: only we send it after a DISCONNECT with an error")
 def will_after_error(difference):
     sent = difference.sent()
-    return sent[0] == 0xE0 and len(sent) > 2 and sent[2] >= 0x80 and len(messages(difference.ours)) == 1
+    return sent[:1] == b"\xe0" and len(sent) > 2 and sent[2] >= 0x80 and len(messages(difference.ours)) == 1
 
 
 @parts("expiry: only we forward an interval of 0")
