@@ -130,3 +130,16 @@ fn an_api_gateway() {
     instance.replace("etc/broker.xml", "scan-interval>5000<", "scan-interval>100<");
     run_on(&instance, |port| java("Gravitee", port), java::PACKAGE, 16);
 }
+
+#[test]
+fn an_api_gateway_with_a_name() {
+    let instance = Instance::new();
+    let login = instance.read("etc/login.config");
+    let guests = login.find("   // Everybody else").expect("the shipped file has guests");
+    instance.write("etc/login.config", &format!("{}}};\n", &login[..guests]));
+    for arguments in ["user add ann --password secret", "user add bob --password hidden --role nobody"] {
+        let words: Vec<_> = arguments.split(' ').collect();
+        process::run(&mut instance.command(&words), "artemis-rs", PATIENCE).success();
+    }
+    run_on(&instance, |port| java("Login", port), java::PACKAGE, 5);
+}
