@@ -272,7 +272,9 @@ impl Reactor {
             Some(half) => {
                 let written = half.write(out);
                 link.is_blocked.set(matches!(written, Ok(false)));
-                if written.is_err() || is_ended && out.is_empty() {
+                // Under TLS the last records may still wait.
+                let is_over = matches!(written, Ok(true)) || out.is_empty() && link.is_abandoned.get();
+                if written.is_err() || is_ended && is_over {
                     link.is_finished.set(true);
                 }
                 if link.is_blocked.get() || link.is_finished.get() || link.is_paused.get() {

@@ -9,7 +9,7 @@ use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use tokio_rustls::rustls::version::TLS13;
 use tokio_rustls::rustls::{ConnectionTrafficSecrets, ExtractedSecrets};
 
-use crate::client::{Dialer, Tls, connack, hello, packet};
+use crate::client::{Dialer, Tls, connack, hello, packet, subscribe};
 use crate::stores::{Stores, instance};
 use crate::support::broker::{Broker, Instance};
 use crate::support::mqtt::Hello;
@@ -293,6 +293,28 @@ fn a_goodbye_after_the_last_packet() {
     stream.write_all(&[0x82, 3, 0, 1, 0]).unwrap();
     assert_eq!(packet(&mut stream).unwrap()[0], 0xE0);
     assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+}
+
+/// What a slow reader has to get comes before the end.
+#[test]
+fn all_that_was_written_arrives_before_the_end() {
+    let instance = serving("tcpSendBufferSize=8192");
+    let broker = instance.start();
+    let dialer = trusting(&instance);
+    let mut reader = dialer.connect(broker.port(), "reader").unwrap();
+    subscribe(&mut reader, "t");
+    let mut writer = dialer.connect(broker.port(), "writer").unwrap();
+    let message = [&[0x30, 0x94, 0xA1, 0x0F, 0, 1, b't', 0][..], &[7; 250_000]].concat();
+    for _ in 0..3 {
+        writer.write_all(&message).unwrap();
+        assert!(is_alive(&mut writer));
+    }
+    reader.write_all(&[0x82, 3, 0, 1, 0]).unwrap();
+    for _ in 0..3 {
+        assert_eq!(packet(&mut reader).unwrap().len(), message.len());
+    }
+    assert_eq!(packet(&mut reader).unwrap()[0], 0xE0);
+    assert_eq!(reader.read(&mut [0]).unwrap(), 0);
 }
 
 #[test]

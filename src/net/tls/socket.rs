@@ -22,15 +22,20 @@ pub struct TlsSocket {
     socket: TcpStream,
     session: ServerConnection,
     turn: usize,
+    /// What reading met behind bytes that were to be delivered first.
+    broken: Option<io::Error>,
 }
 
 impl TlsSocket {
     pub fn new(socket: TcpStream, session: ServerConnection) -> Self {
-        Self { socket, session, turn: 0 }
+        Self { socket, session, turn: 0, broken: None }
     }
 
     /// Reads what the records hold, as much as fits; nothing is the end.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if let Some(error) = self.broken.take() {
+            return Poll::Ready(Err(error));
+        }
         let before = buffer.filled().len();
         loop {
             let is_end = self.take_plaintext(buffer)?;
@@ -47,18 +52,13 @@ impl TlsSocket {
                 return Poll::Pending;
             }
             match self.poll_records(cx) {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) if !has_some => return Poll::Ready(Err(error)),
-                Poll::Pending if !has_some => {
-                    self.turn = 0;
-                    return Poll::Pending;
-                }
-                // An error is met again at the next call.
-                _ => {
-                    self.turn = 0;
-                    return Poll::Ready(Ok(()));
-                }
+                Poll::Ready(Ok(())) => continue,
+                Poll::Ready(Err(error)) if has_some => self.broken = Some(error),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {}
             }
+            self.turn = 0;
+            return if has_some { Poll::Ready(Ok(())) } else { Poll::Pending };
         }
     }
 
@@ -89,7 +89,7 @@ impl TlsSocket {
         // An alert, or an answer of TLS's own.
         let flushed = self.flush();
         processed.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        flushed.map(|_| ()).into()
+        Poll::Ready(flushed.map(drop))
     }
 
     /// Encrypts and writes what the socket takes; true if all is written.
