@@ -34,11 +34,10 @@ impl Engine {
         if self.options.security.is_none() || !self.is_narrowed(key) {
             return true;
         }
-        let may = match self.router.known(address) {
+        match self.router.known(address) {
             Some(route) => self.may(key, &route, Permission::Consume),
             None => self.may_on(key, address, Permission::Consume),
-        };
-        may
+        }
     }
 
     /// A subscription more.

@@ -17,6 +17,9 @@ pub const BEGINNING: Time = Time(1_000_000_000);
 /// A connection, never the same number twice.
 pub type LinkId = usize;
 
+/// Decides about an authentication.
+type Admit = dyn Fn(&Authenticate) -> Result<Admission, Denial>;
+
 /// A broker without sockets, disk and clock.
 pub struct Node {
     pub engine: Engine,
@@ -25,7 +28,7 @@ pub struct Node {
     /// Authentications are answered by [`Node::authenticate`] only.
     pub is_slow_to_authenticate: bool,
     /// Who is let in, and as whom.
-    pub admit: Box<dyn Fn(&Authenticate) -> Result<Admission, Denial>>,
+    pub admit: Box<Admit>,
     /// What clients send waits for the next tick.
     pub is_busy: bool,
     /// It says that batches are durable before they are.
