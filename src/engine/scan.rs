@@ -62,9 +62,23 @@ impl Engine {
             tracing::debug!(client = &*self.clients[key.index()].client_id, filter = &*name.pattern, "abandoned");
             self.remove_subscription(key, name);
         }
-        if !abandoned.is_empty() {
-            self.drop_unwanted(key);
+        if abandoned.is_empty() {
+            return;
         }
+        self.drop_unwanted(key);
+        if self.has_nothing(key) {
+            self.end_client(key);
+        }
+    }
+
+    /// Whether nothing would be lost with a client that is away.
+    fn has_nothing(&self, key: ConsumerKey) -> bool {
+        let client = &self.clients[key.index()];
+        client.subscriptions.is_empty()
+            && client.will.is_none()
+            && client.received.is_empty()
+            && client.resume.is_empty()
+            && self.queues[client.queue.index()].queue.is_empty()
     }
 
     fn is_forsaken(&self, key: ConsumerKey, name: &SubscriptionName) -> bool {

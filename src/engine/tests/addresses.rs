@@ -6,7 +6,7 @@ use super::{Limits, Script, lasting, limits, options, passing, wish};
 use crate::core::settings::{AddressSettings, Hierarchy};
 use crate::engine::{DeclaredAddress, Options};
 use crate::protocol::mqtt::codec::{AckKind, Version};
-use crate::sim::packet::{Heard, Hello, Letter, subscribe};
+use crate::sim::packet::{Heard, Hello, Letter, subscribe, unsubscribe};
 
 fn v4(id: &str) -> Hello {
     Hello { version: Version::V4, clean: false, ..passing(id) }
@@ -123,6 +123,36 @@ fn abandoned_subscriptions_of_old_clients_are_deleted() {
     script.node.crash();
     assert_eq!(subscriptions(&script), ["c.kept"]);
     script.rejoin(&v4("c"));
+}
+
+#[test]
+fn a_session_ends_with_the_last_subscription_it_abandons() {
+    let mut script = deleting(None);
+    let seat = script.join(&v4("c"));
+    script.subscribe(seat, "gone/a", 1);
+    script.lose(seat);
+    let waiting = script.join(&v4("w"));
+    script.subscribe(waiting, "gone/a", 1);
+    script.subscribe(waiting, "kept", 1);
+    script.send(waiting, &unsubscribe(Version::V4, 1, &["kept"]));
+    let publisher = script.join(&passing("p"));
+    script.publish(publisher, &Letter::new("gone/a", "1", 2, 7));
+    script.node.settle();
+    assert_eq!(script.hears(publisher), [Heard::PubRec(7, 0)]);
+    script.lose(waiting);
+    script.node.pass(70_000);
+    script.node.settle();
+    script.node.crash();
+    assert_eq!(subscriptions(&script), ["c.gone.a", "w.gone.a"], "a message waits");
+    let again = script.rejoin(&v4("c"));
+    for (.., id, _) in script.messages(again) {
+        script.ack(again, AckKind::PubAck, id);
+    }
+    script.lose(again);
+    script.node.pass(70_000);
+    script.node.settle();
+    assert_eq!(subscriptions(&script), ["w.gone.a"]);
+    script.join(&v4("c"));
 }
 
 #[test]
