@@ -11,7 +11,7 @@ use crate::core::router::Route;
 use crate::security::{Access, Authorizer, Permission, Principal, Rule, Scope, Voucher};
 use crate::store::record::{ClientRecord, RightsRecord};
 
-/// Answers kept for all addresses together; with more all are asked for again.
+/// Classes whose answers are kept on an address, beside the first, of all addresses together.
 const VERDICTS_MAX: usize = 1_000_000;
 
 /// Classes beyond which those without a client are forgotten.
@@ -104,8 +104,6 @@ pub(super) struct Classes {
     known: HashMap<Traits, Weak<Class>, foldhash::fast::RandomState>,
     next: u64,
     pub epoch: u64,
-    /// Grows when all answers are forgotten.
-    generation: u64,
     verdicts: Rc<Cell<usize>>,
 }
 
@@ -126,7 +124,7 @@ impl Classes {
     /// A place for an address's answers.
     pub fn verdicts(&self) -> Verdicts {
         let count = self.verdicts.clone();
-        Verdicts { stamp: Cell::default(), last: Cell::default(), others: RefCell::default(), count }
+        Verdicts { epoch: Cell::new(self.epoch), first: Cell::default(), others: RefCell::default(), count }
     }
 
     /// The class of some rights, the principal looked at again after a change.
@@ -144,14 +142,6 @@ impl Classes {
         }
         rights.class.as_ref().map(|class| class.number)
     }
-
-    fn stamp(&mut self) -> (u64, u64) {
-        if self.verdicts.get() >= VERDICTS_MAX {
-            self.generation += 1;
-            self.verdicts.set(0);
-        }
-        (self.epoch, self.generation)
-    }
 }
 
 /// Which permissions a class was asked about, and which it has: a bit each.
@@ -162,48 +152,54 @@ struct Verdict {
     allowed: u16,
 }
 
-/// What is known of the rights on one address.
+impl Verdict {
+    fn with(self, permission: Permission, allowed: bool) -> Self {
+        let bit = 1 << permission as u16;
+        Self { asked: self.asked | bit, allowed: self.allowed | bit * u16::from(allowed), ..self }
+    }
+}
+
+/// What is known of the rights on one address. The first class, which mostly is the only one, takes no room of its own.
 #[derive(Debug)]
 pub(super) struct Verdicts {
-    stamp: Cell<(u64, u64)>,
-    /// The class asked about last, which mostly is the next one as well.
-    last: Cell<Verdict>,
+    epoch: Cell<u64>,
+    first: Cell<Verdict>,
     others: RefCell<HashMap<u64, Verdict, foldhash::fast::RandomState>>,
     count: Rc<Cell<usize>>,
 }
 
 impl Verdicts {
-    fn get(&self, stamp: (u64, u64), class: u64, permission: Permission) -> Option<bool> {
-        if self.stamp.get() != stamp {
+    fn get(&self, epoch: u64, class: u64, permission: Permission) -> Option<bool> {
+        if self.epoch.get() != epoch {
             self.forget();
-            self.stamp.set(stamp);
+            self.epoch.set(epoch);
         }
         let bit = 1 << permission as u16;
-        let mut verdict = self.last.get();
-        if verdict.class != class {
-            verdict = self.others.borrow().get(&class).copied()?;
-            self.last.set(verdict);
-        }
+        let first = self.first.get();
+        let verdict = if first.class == class { first } else { self.others.borrow().get(&class).copied()? };
         (verdict.asked & bit != 0).then_some(verdict.allowed & bit != 0)
     }
 
+    /// Keeps an answer, unless too many are kept already.
     fn put(&self, class: u64, permission: Permission, allowed: bool) {
-        let bit = 1 << permission as u16;
+        let first = self.first.get();
+        if first.class == class || first.asked == 0 {
+            return self.first.set(Verdict { class, ..first }.with(permission, allowed));
+        }
         let mut others = self.others.borrow_mut();
-        let verdict = others.entry(class).or_insert_with(|| {
+        if let Some(known) = others.get_mut(&class) {
+            *known = known.with(permission, allowed);
+        } else if self.count.get() < VERDICTS_MAX {
             self.count.set(self.count.get() + 1);
-            Verdict { class, ..Verdict::default() }
-        });
-        verdict.asked |= bit;
-        verdict.allowed |= bit * u16::from(allowed);
-        self.last.set(*verdict);
+            others.insert(class, Verdict { class, ..Verdict::default() }.with(permission, allowed));
+        }
     }
 
     fn forget(&self) {
         let mut others = self.others.borrow_mut();
-        self.count.set(self.count.get().saturating_sub(others.len()));
-        others.clear();
-        self.last.set(Verdict::default());
+        self.count.set(self.count.get() - others.len());
+        *others = HashMap::default();
+        self.first.set(Verdict::default());
     }
 }
 
@@ -223,8 +219,7 @@ fn verdict(
 ) -> bool {
     let Some(security) = security else { return true };
     let Some(class) = classes.of(security, rights) else { return false };
-    let stamp = classes.stamp();
-    if let Some(known) = route.policy.verdicts.get(stamp, class, permission) {
+    if let Some(known) = route.policy.verdicts.get(classes.epoch, class, permission) {
         return known;
     }
     let allowed = ask(security, rights, permission, route.address.name());
@@ -301,5 +296,47 @@ impl Engine {
         let Some(security) = &self.options.security else { return true };
         let rights = &mut self.clients[key.index()].rights;
         self.classes.of(security, rights).is_some() && ask(security, rights, permission, address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_kept_by_class_and_permission_until_the_epoch_changes() {
+        let classes = Classes::default();
+        let verdicts = classes.verdicts();
+        for class in [3, 0, 7] {
+            assert_eq!(verdicts.get(0, class, Permission::Send), None);
+            verdicts.put(class, Permission::Send, class > 0);
+            verdicts.put(class, Permission::Consume, class == 0);
+        }
+        for class in [0, 3, 7] {
+            assert_eq!(verdicts.get(0, class, Permission::Send), Some(class > 0));
+            assert_eq!(verdicts.get(0, class, Permission::Consume), Some(class == 0));
+            assert_eq!(verdicts.get(0, class, Permission::Manage), None);
+        }
+        assert_eq!(classes.verdicts.get(), 2);
+        assert_eq!(verdicts.get(1, 3, Permission::Send), None);
+        assert_eq!(classes.verdicts.get(), 0);
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let classes = Classes::default();
+        let (one, two) = (classes.verdicts(), classes.verdicts());
+        classes.verdicts.set(VERDICTS_MAX - 1);
+        for class in 0..3 {
+            one.put(class, Permission::Send, true);
+            two.put(class, Permission::Send, true);
+        }
+        assert_eq!(classes.verdicts.get(), VERDICTS_MAX);
+        let kept =
+            |verdicts: &Verdicts| (0..3).filter(|class| verdicts.get(0, *class, Permission::Send).is_some()).count();
+        assert_eq!((kept(&one), kept(&two)), (2, 1));
+        drop(one);
+        assert_eq!(classes.verdicts.get(), VERDICTS_MAX - 1);
+        classes.verdicts.set(0);
     }
 }

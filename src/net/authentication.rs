@@ -49,7 +49,10 @@ pub fn begin(reactor: &Rc<Reactor>, authentication: Authentication) {
         let result = result.flatten().unwrap_or(Err(Denied::Unavailable));
         return answer(reactor, &authentication, translate((result, request), &authentication));
     }
-    let verdict = in_pool(reactor, security, request);
+    let Some(verdict) = in_pool(reactor, security, request) else {
+        reactor.authenticating.refuse();
+        return answer(reactor, &authentication, Err(Denial::Busy));
+    };
     reactor.authenticating.add(1);
     let reactor = reactor.clone();
     tokio::task::spawn_local(async move {
@@ -60,20 +63,23 @@ pub fn begin(reactor: &Rc<Reactor>, authentication: Authentication) {
     });
 }
 
-/// Has the question answered by a thread of the pool; nothing comes if the manager panics.
+/// Has the question answered by a thread of the pool, if that takes more work; nothing comes if the manager panics.
 fn in_pool(
     reactor: &Reactor,
     security: Arc<dyn SecurityManager>,
     mut request: ConnectionRequest,
-) -> oneshot::Receiver<Option<Verdict>> {
+) -> Option<oneshot::Receiver<Option<Verdict>>> {
     let (sender, receiver) = oneshot::channel();
-    reactor.authenticators.run(async move {
+    let is_taken = reactor.authenticators.run(async move {
+        if sender.is_closed() {
+            return; // Nobody waits for it any more.
+        }
         let asked = contained(tokio::time::timeout(PATIENCE, security.authenticate(&mut request))).await;
         let verdict = asked.map(|result| result.unwrap_or(Err(Denied::Unavailable)));
         // Whoever asked may be gone.
         let _ = sender.send(verdict.map(|result| (result, request)));
     });
-    receiver
+    is_taken.then_some(receiver)
 }
 
 /// Nothing if the future panics.

@@ -5,14 +5,17 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::Mutex;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// A pool of threads. Who gives it work bounds how much that is.
+/// Work that waits for a thread. There can be more than authentications under way where threads are blocked for long.
+const WAITING_MAX: usize = 1024;
+
+/// A pool of threads.
 #[derive(Debug)]
 pub struct Authenticators {
-    sender: UnboundedSender<Work>,
+    sender: Sender<Work>,
 }
 
 impl Authenticators {
@@ -21,7 +24,7 @@ impl Authenticators {
     /// # Errors
     /// A thread or its runtime cannot be made.
     pub fn start(threads: usize) -> io::Result<Self> {
-        let (sender, receiver) = unbounded_channel();
+        let (sender, receiver) = channel(WAITING_MAX);
         let receiver = Arc::new(Mutex::new(receiver));
         for number in 0..threads {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -32,15 +35,14 @@ impl Authenticators {
         Ok(Self { sender })
     }
 
-    /// Has `work` done by a thread that is free for it.
-    pub(super) fn run(&self, work: impl Future<Output = ()> + Send + 'static) {
-        // The receivers live as long as this does.
-        let _ = self.sender.send(Box::pin(work));
+    /// Has `work` done by a thread that is free for it; false if too much waits for one already.
+    pub(super) fn run(&self, work: impl Future<Output = ()> + Send + 'static) -> bool {
+        self.sender.try_send(Box::pin(work)).is_ok()
     }
 }
 
 /// Takes work as it comes; what waits for something remote leaves the thread to others.
-async fn serve(receiver: Arc<Mutex<UnboundedReceiver<Work>>>) {
+async fn serve(receiver: Arc<Mutex<Receiver<Work>>>) {
     loop {
         let work = receiver.lock().await.recv().await;
         match work {
@@ -56,7 +58,7 @@ mod tests {
     use std::sync::mpsc::channel;
     use std::thread::current;
 
-    use super::*;
+    use super::{Authenticators, WAITING_MAX};
 
     #[test]
     fn work_is_done_elsewhere_and_waits_for_nothing_remote() {
@@ -68,13 +70,29 @@ mod tests {
             async move { sender.send((name, current().id())).expect("a receiver") }
         };
         let (slow, fast) = (of("slow"), of("fast"));
-        pool.run(async {
+        assert!(pool.run(async {
             let _ = silent.await;
             slow.await;
-        });
-        pool.run(fast);
+        }));
+        assert!(pool.run(fast));
         let (name, thread) = receiver.recv().expect("an answer");
         assert_eq!(name, "fast");
         assert_ne!(thread, current().id());
+    }
+
+    #[test]
+    fn what_waits_for_a_blocked_thread_is_bounded() {
+        let pool = Authenticators::start(1).expect("a thread");
+        let (begun, has_begun) = channel();
+        let (release, blocked) = channel::<()>();
+        assert!(pool.run(async move {
+            begun.send(()).expect("a receiver");
+            // As a security manager does that computes for ever.
+            let _ = blocked.recv();
+        }));
+        has_begun.recv().expect("a blocked thread");
+        let taken = (0..2 * WAITING_MAX).filter(|_| pool.run(async {})).count();
+        assert_eq!(taken, WAITING_MAX);
+        drop(release);
     }
 }
