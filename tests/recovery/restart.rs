@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use artemis_rs::protocol::mqtt::codec::QoS;
 
 use super::bench::Bench;
+use super::broker::Instance;
 use super::mqtt::{Client, Login, Message};
 
 /// Lets time pass, where time is what is tested.
@@ -145,9 +146,15 @@ fn with_will(bench: &Bench, name: &str, delay: u32) -> Client {
     client
 }
 
+/// Clients have two seconds to come back before their wills are sent.
+fn with_brief_grace(instance: &Instance) {
+    let scan = "<mqtt-session-scan-interval>";
+    instance.edit(scan, &format!("<mqtt-will-recovery-grace>2000</mqtt-will-recovery-grace>{scan}"));
+}
+
 #[test]
 fn a_will_comes_once_unless_its_client_comes_back() {
-    let mut bench = Bench::new("restart-wills");
+    let mut bench = Bench::with("restart-wills", with_brief_grace);
     bench.absent("heir", "will/#", QoS::AtLeastOnce);
     let _dead = [with_will(&bench, "stays away", 0), with_will(&bench, "comes back", 0)];
     bench.cut();
@@ -167,7 +174,7 @@ fn a_will_comes_once_unless_its_client_comes_back() {
 
 #[test]
 fn a_delayed_will_comes_after_the_restart() {
-    let mut bench = Bench::new("restart-delayed-will");
+    let mut bench = Bench::with("restart-delayed-will", with_brief_grace);
     bench.absent("heir", "will/#", QoS::AtLeastOnce);
     drop(with_will(&bench, "delayed", 1));
     bench.restart();
