@@ -34,7 +34,8 @@ def text(script, _at, draft, pick):
     if places:
         place = pick.choice(places)
         new = pick.choice(STRINGS)
-        inside = draft.kind != wire.CONNECT and (pick.random() < 0.5 or new in (b"#", b"+"))  # no script sees another
+        # No script sees another: neither its messages nor its sessions.
+        inside = place > 0 if draft.kind == wire.CONNECT else pick.random() < 0.5 or new in (b"#", b"+")
         draft.fields[place] = ("text", (script.prefix.encode() + b"/" if inside else b"") + new)
         draft.mutated("text")
 

@@ -17,15 +17,17 @@ def parts(name):
 
 @parts("strict: only we close for")
 def strict(difference):
-    if is_closed(difference.sender_ours) and not is_closed(difference.sender_theirs):
+    ours, theirs = difference.ours + difference.sender_ours, difference.theirs + difference.sender_theirs
+    if is_closed(ours) and (not is_closed(theirs) or messages(difference.ours) != messages(difference.theirs)):
         return wellformed.fault(difference.sent() + wire.pingreq(), difference.version())
     return None
 
 
 @parts("flows: only we close for an acknowledgement of another flow")
 def another_flow(difference):
+    draft = difference.step.draft
     return is_closed(difference.sender_ours) and not is_closed(difference.sender_theirs) \
-        and difference.step.draft and difference.step.draft.bytes()[0] >> 4 in (wire.PUBACK, wire.PUBREC, wire.PUBCOMP)
+        and (draft is None or draft.bytes()[0] >> 4 in (wire.PUBACK, wire.PUBREC, wire.PUBCOMP))
 
 
 @parts("reserved: only we refuse topics of the broker")
@@ -77,15 +79,17 @@ def resubscription(difference):
 
 @parts("no local: they send a client its own retained messages")
 def no_local_retained(difference):
-    ours, theirs = messages(difference.ours), messages(difference.theirs)
-    return difference.step.label().startswith("SUBSCRIBE") and all(packet in theirs for packet in ours) \
+    ours, theirs = ({packet[1:3] for packet in messages(side)} for side in (difference.ours, difference.theirs))
+    return difference.step.label().startswith("SUBSCRIBE") and ours < theirs \
         and any(options & 4 for _, _, options in filters(difference))
 
 
-@parts("will: only we send it after a DISCONNECT with an error")
+@parts("will: only we send it after a DISCONNECT with an error, or a wrong one")
 def will_after_error(difference):
-    sent = difference.sent()
-    return sent[:1] == b"\xe0" and len(sent) > 2 and sent[2] >= 0x80 and len(messages(difference.ours)) == 1
+    theirs = messages(difference.theirs)
+    left = any(draft.bytes()[0] == 0xE0 and len(draft.bytes()) > 2 and draft.bytes()[2] >= 0x80
+               for _, draft in difference.before()) or difference.sent()[:1] == b"\xe0"
+    return left and any(packet[2] == b"will" and packet not in theirs for packet in messages(difference.ours))
 
 
 @parts("expiry: only we forward an interval of 0")
@@ -120,7 +124,7 @@ def authentication(difference):
 
 @parts("91: only we refuse a packet identifier that is in use")
 def identifier_in_use(difference):
-    return any(packet[0] in ("SUBACK", "UNSUBACK") and "0x91" in packet[2] for packet in difference.ours)
+    return any(packet[0] in ("PUBACK", "PUBREC", "SUBACK", "UNSUBACK") and "0x91" in packet[2] for packet in difference.ours)
 
 
 @parts("release: we deliver QoS 2 at PUBLISH, they at PUBREL")

@@ -123,7 +123,7 @@ class Player:
                 await line.wait(lambda: False, SETTLE * self.patience)
         if line.accepted and not line.closed:
             await self.ping(line)
-        await self.settle(at, 0 if not line.closed else SETTLE)
+        await self.settle(at, SETTLE if line.closed or ("waits",) in line.packets else 0)
 
     def stall(self, line):
         """The broker waits for more bytes."""

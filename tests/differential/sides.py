@@ -8,11 +8,26 @@ ENDS = [("closed",), ("waits",)]
 def filters(difference):
     """Every filter that was subscribed to until now, with its options: connection, filter, options."""
     for at, draft in difference.before():
-        if draft.kind == wire.SUBSCRIBE:
-            pairs = [value for kind, value in draft.fields if kind in ("text", "u8")]
-            for name, options in zip(pairs[::2], pairs[1::2]):
-                if isinstance(name, str) and isinstance(options, int):
-                    yield at, name.removeprefix("$share/g/"), options
+        raw = draft.bytes()
+        if raw[0] >> 4 == wire.SUBSCRIBE:
+            for name, options in subscriptions(raw, difference.script.version):
+                yield at, name.removeprefix("$share/g/"), options
+
+
+def subscriptions(raw, version):
+    """The filters and options of a SUBSCRIBE, as far as they can be read."""
+    found = []
+    try:
+        body = wire.Reader(raw[1:])
+        body = wire.Reader(body.take(body.varint()))
+        body.two()
+        if version == 5:
+            body.take(body.varint())
+        while body.left():
+            found.append((body.utf8(), body.byte()))
+    except (wire.WireError, UnicodeDecodeError):
+        pass
+    return found
 
 
 def matches(topic, difference):
