@@ -51,6 +51,10 @@ impl SecurityManager for ClientIds {
         self.inner.epoch()
     }
 
+    fn decides(&self) -> bool {
+        self.inner.decides()
+    }
+
     fn scope(&self) -> Scope {
         self.inner.scope()
     }

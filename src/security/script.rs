@@ -123,6 +123,10 @@ impl SecurityManager for ScriptedSecurity {
         self.epoch.load(Ordering::Acquire) + self.inner.as_ref().map_or(0, |inner| inner.epoch())
     }
 
+    fn decides(&self) -> bool {
+        self.script().authorizes || self.inner.as_ref().is_some_and(|inner| inner.decides())
+    }
+
     fn scope(&self) -> Scope {
         let inner = self.inner.as_ref().map_or(Scope::Roles, |inner| inner.scope());
         if self.script().authorizes { Scope::Client } else { inner }
