@@ -109,7 +109,8 @@ impl Limits {
         };
         let expiry = self.bounded(wanted);
         // Without a word the client's own value counts, which is 0 where it gave none.
-        (expiry, expiry != asked.unwrap_or(Expiry::AT_DISCONNECT))
+        let is_ours = asked.is_none() && self.default_expiry_for_v5;
+        (expiry, is_ours || expiry != asked.unwrap_or(Expiry::AT_DISCONNECT))
     }
 
     /// A session expiry within what is allowed.
