@@ -155,7 +155,7 @@ struct Verdict {
 impl Verdict {
     fn with(self, permission: Permission, allowed: bool) -> Self {
         let bit = 1 << permission as u16;
-        Self { asked: self.asked | bit, allowed: self.allowed | bit * u16::from(allowed), ..self }
+        Self { asked: self.asked | bit, allowed: self.allowed | (bit * u16::from(allowed)), ..self }
     }
 }
 
