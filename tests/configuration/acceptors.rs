@@ -124,7 +124,7 @@ fn a_session_without_an_expiry_gets_that_of_the_acceptor_only_where_it_is_writte
     let parameters = ["".to_owned(), format!("{key}=100"), format!("{key}=-1"), format!("{key}=0")];
     let (_instance, broker) = start(&parameters.each_ref().map(String::as_str));
     for (at, own, expected) in
-        [(0, None, None), (1, None, Some(100)), (1, Some(7), None), (2, None, Some(NEVER)), (3, None, None)]
+        [(0, None, None), (1, None, Some(100)), (1, Some(7), None), (2, None, Some(NEVER)), (3, None, Some(0))]
     {
         let mut hello = Hello::new(Version::V5, "c");
         hello.properties.extend(own.map(Property::SessionExpiry));
