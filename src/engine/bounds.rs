@@ -60,6 +60,7 @@ bounds! { |options|
     pauses = "pauses of clients that send too fast", ANY;
     wills = "wills held back", ANY;
     sessions_of_user = "connections of one user", ANY;
+    queued_of_one = "queued messages of one session", ANY;
     queues_of_user = "queues of one user", ANY;
     connects_denied = "connects without permission", ANY;
     publishes_denied = "publishes without permission", ANY;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Authentication, Engine, OUTPUT_MAX, UNWRITTEN_MAX, guard};
 use crate::core::id::{ConsumerKey, Time};
 use crate::protocol::output::Output;
-use crate::protocol::{Closing, Context, Denial, Event, Request, Session};
+use crate::protocol::{Admitted, Closing, Context, Denial, Event, Expiry, Request, Session};
 use crate::security::{CertifiedName, ClientCertificate, Principal};
 
 use super::pace::{Allowance, Terms};
@@ -238,7 +238,9 @@ impl Engine {
             Request::Close { expiry, will } => {
                 if let Some(client) = self.connections[key.index()].client {
                     let client = &mut self.clients[client.index()];
-                    client.expiry = expiry.unwrap_or(client.expiry);
+                    let most = client.rights.principal.limits().session_expiry.map_or(Expiry::NEVER, Expiry);
+                    let asked = expiry.unwrap_or(client.expiry);
+                    client.expiry = if asked.0 > most.0 { most } else { asked };
                     if !will {
                         client.will = None; // The client took its leave.
                     }
@@ -258,8 +260,15 @@ impl Engine {
         connection.is_waiting = false;
         connection.last_heard = self.now;
         let result = result.map(|admission| {
+            let own = admission.principal.limits();
+            let admitted = Admitted {
+                client_id: admission.client_id,
+                packet_bytes: own.packet_bytes,
+                in_flight: own.in_flight,
+                expiry_s: own.session_expiry,
+            };
             connection.principal = Some(Box::new(admission.principal));
-            admission.client_id
+            admitted
         });
         self.notify(key, Event::Authenticated(result));
     }

@@ -10,7 +10,7 @@ use super::connection::ConnectionKey;
 use super::rights::Rights;
 use super::{Engine, FLEETING_BYTES_MAX, FLEETING_MAX, Owner, Policy};
 use crate::core::binding::Grant;
-use crate::core::id::{QueueKey, Ticket, Time};
+use crate::core::id::{ConsumerKey, QueueKey, Ticket, Time};
 use crate::core::message::{Address, Guarantee, Message, Posting, Properties};
 use crate::core::queue::{Entry, Place};
 use crate::core::retained::Value;
@@ -284,11 +284,8 @@ impl Engine {
         unit: &mut Option<u32>,
     ) -> bool {
         let guarantee = message.guarantee.min(grant.guarantee);
-        if let Owner::Client(client) = self.queues[key.index()].owner
-            && !self.may_receive(client, message.address.name())
-        {
-            self.bounds.deliveries_denied.refuse();
-            return false;
+        if let Some(is_taken) = self.turned_away(key, message) {
+            return is_taken;
         }
         let kept = &self.queues[key.index()];
         let (is_own, is_live) = match &kept.owner {
@@ -339,6 +336,30 @@ impl Engine {
             self.dispatch(key);
         }
         true
+    }
+
+    /// Whether a message stays out of a client's queue, and counts as taken all the same: the client may not have it, or its
+    /// own limits leave no room.
+    fn turned_away(&mut self, key: QueueKey, message: &Message) -> Option<bool> {
+        let Owner::Client(client) = self.queues[key.index()].owner else { return None };
+        if !self.may_receive(client, message.address.name()) {
+            self.bounds.deliveries_denied.refuse();
+            return Some(false);
+        }
+        if !self.has_place(client, key, message) {
+            self.bounds.queued_of_one.refuse();
+            self.counters.dropped += 1;
+            return Some(true);
+        }
+        None
+    }
+
+    /// Whether a client's own limits leave room for one more message that waits for it.
+    fn has_place(&self, client: ConsumerKey, key: QueueKey, message: &Message) -> bool {
+        let limits = self.clients[client.index()].rights.principal.limits();
+        let queue = &self.queues[key.index()].queue;
+        limits.queued_messages.is_none_or(|most| (queue.waiting() as u64) < most)
+            && limits.queued_bytes.is_none_or(|most| (queue.bytes() + message.size()) as u64 <= most)
     }
 
     fn has_connected_member(&self, key: QueueKey) -> bool {

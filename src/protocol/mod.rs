@@ -271,11 +271,22 @@ pub enum Delivered {
     Oversized,
 }
 
+/// How a client is let in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Admitted {
+    /// Its client id, where that is not the one it sent.
+    pub client_id: Option<String>,
+    /// The most that this client may have, where its acceptor allows more: bytes of a packet, deliveries with a guarantee on
+    /// the way to it, seconds for which its state is kept.
+    pub packet_bytes: Option<u32>,
+    pub in_flight: Option<u16>,
+    pub expiry_s: Option<u32>,
+}
+
 /// What the broker tells a session.
 #[derive(Debug)]
 pub enum Event {
-    /// Let in, perhaps under another client id.
-    Authenticated(Result<Option<String>, Denial>),
+    Authenticated(Result<Admitted, Denial>),
     /// Exactly-once messages received and not released, with what their acknowledgement waits for.
     Opened {
         present: bool,

@@ -2,9 +2,10 @@
 
 use super::{Limits, Options, Script, Terms, lasting, limits, options, passing};
 use crate::core::limit::Limit;
-use crate::engine::Peer;
-use crate::protocol::mqtt::codec::{Packet, Properties, Property, Publish, QoS, Version};
+use crate::engine::{Admission, Peer};
+use crate::protocol::mqtt::codec::{AckKind, Packet, Properties, Property, Publish, QoS, Version};
 use crate::protocol::mqtt::{BoundNumbers, Bounds};
+use crate::security::{ClientLimits, ConnectionRequest, Principal};
 use crate::sim::node::peer;
 use crate::sim::packet::{self, Heard, Hello, Letter, wish};
 
@@ -294,4 +295,53 @@ fn a_client_id_is_no_longer_than_its_acceptor_allows() {
         assert_eq!(script.hears(seat), [Heard::ConnAck { present: false, code }]);
     }
     script.join(&passing("12345"));
+}
+
+#[test]
+fn a_client_is_held_to_limits_of_its_own() {
+    let mut script = Script::new();
+    script.node.admit = Box::new(|_| {
+        let mut limits = ClientLimits::NONE;
+        limits.messages_per_second = Some(5);
+        limits.packet_bytes = Some(100);
+        limits.subscriptions = Some(1);
+        limits.queued_messages = Some(2);
+        limits.in_flight = Some(1);
+        limits.session_expiry = Some(10);
+        let principal = ConnectionRequest::default().admit("").with_limits(limits);
+        Ok(Admission { principal, client_id: None })
+    });
+    let client = script.join(&Hello { expiry: 3600, ..lasting("c") });
+    assert_eq!(suback(&mut script, client, "t"), 1);
+    assert_eq!(suback(&mut script, client, "u"), 0x97);
+    script.node.admit = Box::new(|_| Ok(Admission { principal: Principal::default(), client_id: None }));
+    let publisher = script.join(&passing("p"));
+    for id in 1..=5 {
+        script.publish(publisher, &Letter::new("t", &id.to_string(), 1, id));
+    }
+    script.node.settle();
+    // One is on its way, two wait, the others are not kept.
+    let came = script.messages(client);
+    assert_eq!(came.len(), 1);
+    script.ack(client, AckKind::PubAck, came[0].2);
+    let came = script.messages(client);
+    script.ack(client, AckKind::PubAck, came[0].2);
+    let came = script.messages(client);
+    script.ack(client, AckKind::PubAck, came[0].2);
+    assert_eq!((came[0].0.as_str(), script.payloads(client).len()), ("3", 0));
+    assert_eq!(script.refused("queued messages of one session"), 2);
+    script.publish(client, &Letter::new("x", &"x".repeat(200), 1, 1));
+    assert_eq!(script.hears(client), [Heard::Disconnect(0x95)]);
+    script.node.pass(10_000);
+    script.node.settle();
+    script.join(&lasting("c"));
+}
+
+fn suback(script: &mut Script, seat: super::Seat, filter: &str) -> u8 {
+    script.send(seat, &packet::subscribe(seat.version, 7, &[(filter, wish(1))]));
+    script.node.settle();
+    match &script.hears(seat)[..] {
+        [Heard::SubAck(7, codes), ..] => codes[0],
+        other => panic!("{other:?}"),
+    }
 }

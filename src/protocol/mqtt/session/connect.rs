@@ -11,7 +11,7 @@ use crate::core::message::Posting;
 use crate::protocol::mqtt::codec::{ConnAck, Connect, Properties, Property, Version, topic_is_valid};
 use crate::protocol::mqtt::convert;
 use crate::protocol::mqtt::fault::{Fault, Kind, ReasonCode};
-use crate::protocol::{Authenticate, Context, Denial, Ended, Expiry, Open, Request, Will, WillNotice};
+use crate::protocol::{Admitted, Authenticate, Context, Denial, Ended, Expiry, Open, Request, Will, WillNotice};
 
 /// The first byte of a CONNECT.
 pub const FIRST: u8 = 0x10;
@@ -201,17 +201,18 @@ impl MqttSession {
 
     pub(super) fn authenticated(
         &mut self,
-        result: Result<Option<String>, Denial>,
+        result: Result<Admitted, Denial>,
         cx: &mut Context<'_>,
     ) -> Result<Request<'static>, Ended> {
-        let client_id = result.map_err(|denial| self.deny(denial, cx))?;
-        if let Some(client_id) = client_id {
+        let admitted = result.map_err(|denial| self.deny(denial, cx))?;
+        if let Some(client_id) = &admitted.client_id {
             self.client_id = client_id.as_str().into();
         }
         let stage = std::mem::replace(&mut self.stage, Stage::New);
         let Stage::Authenticating(mut connecting) = stage else {
             return Err(Ended { why: "authenticated without having asked", abnormal: true });
         };
+        self.narrow(&admitted, &mut connecting);
         let silence_ms = u64::from(connecting.keep_alive) * 1500; // [MQTT-3.1.2-22]
         let open = Open {
             client_id: self.client_id.clone(),
@@ -223,6 +224,22 @@ impl MqttSession {
         };
         self.stage = Stage::Opening(connecting);
         Ok(Request::Open(Box::new(open)))
+    }
+
+    /// Holds the client to limits of its own.
+    fn narrow(&mut self, admitted: &Admitted, connecting: &mut Connecting) {
+        if let Some(bytes) = admitted.packet_bytes {
+            let mut own = (*self.limits).clone();
+            own.maximum_packet_size = Some(own.maximum_packet_size.map_or(bytes, |most| most.min(bytes)).max(1));
+            self.limits = own.into();
+        }
+        if let Some(count) = admitted.in_flight {
+            self.outbound.window_max = self.outbound.window_max.min(usize::from(count.max(1)));
+        }
+        if let Some(expiry) = admitted.expiry_s.map(Expiry).filter(|most| connecting.expiry.0 > most.0) {
+            connecting.expiry = expiry;
+            connecting.announce_expiry = self.version == Version::V5;
+        }
     }
 
     pub(super) fn opened(&mut self, present: bool, ticket: Ticket) {
