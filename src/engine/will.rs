@@ -9,7 +9,7 @@ use super::timer::Timer;
 use crate::core::id::{ConsumerKey, Time};
 use crate::core::message::{Guarantee, Posting};
 use crate::protocol::{Expiry, Open, Will};
-use crate::store::record::{ClientRecord, Key, Trailing, WillRecord};
+use crate::store::record::{ClientRecord, Key, OwnerRecord, Trailing, WillRecord};
 
 /// Wills sent in one tick, so that a crowd that leaves at once stops nobody else.
 const WILLS_PER_TICK: usize = 256;
@@ -162,9 +162,11 @@ impl Engine {
         };
         let record = WillRecord {
             client_id: (&*client.client_id).into(),
-            owner: client.user().into(),
-            roles: client.rights.principal.roles().iter().map(|role| role.as_str().into()).collect(),
-            rights: client.rights.record(),
+            owner: Trailing(OwnerRecord {
+                user: client.user().into(),
+                roles: client.rights.principal.roles().iter().map(|role| role.as_str().into()).collect(),
+                rights: client.rights.record(),
+            }),
             posting: will.posting.clone(),
             delay_ms: will.delay_ms,
             due: client.will_due.map(|due| due.0),
@@ -186,16 +188,17 @@ impl Engine {
         let grace = self.now.after(self.options.will_grace_ms);
         let delayed = record.due.map_or_else(|| self.now.after(record.delay_ms), Time);
         let client = self.by_id.get(&client_id).map(|key| &self.clients[key.index()]);
-        let ends = match client.filter(|client| client.id == id) {
+        let client = client.filter(|client| client.id == id);
+        let ends = match client {
             Some(client) => client.left.and_then(|left| client.expiry.ends(left)),
             None => Expiry::AT_DISCONNECT.ends(self.now),
         };
+        let rights = match client {
+            Some(client) => client.rights.clone(),
+            None => owner_rights(record.owner.0, client_id.clone()),
+        };
         let due = ends.map_or(delayed, |ends| delayed.min(ends)).max(grace);
         self.next_client = self.next_client.max(id + 1);
-        let WillRecord { client_id: name, owner, roles, rights, .. } = record;
-        let its =
-            ClientRecord { client_id: name, owner, roles, queue: 0, expiry: 0, left: None, rights: Trailing(rights) };
-        let rights = Rights::restored(&its, client_id.clone());
         let left = LeftWill {
             will: Will { posting: record.posting, delay_ms: record.delay_ms },
             id,
@@ -244,4 +247,13 @@ impl Engine {
         let (posting, is_recorded, is_late) = (will.posting, true, false);
         self.queue_will(DueWill { posting, id, client_id, rights, is_recorded, is_late });
     }
+}
+
+/// The rights of a client of which only the will is left.
+fn owner_rights(owner: OwnerRecord, client_id: Rc<str>) -> Rights {
+    let OwnerRecord { user, roles, rights } = owner;
+    let name = (&*client_id).into();
+    let its =
+        ClientRecord { client_id: name, owner: user, roles, queue: 0, expiry: 0, left: None, rights: Trailing(rights) };
+    Rights::restored(&its, client_id)
 }

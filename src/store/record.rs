@@ -99,14 +99,19 @@ pub struct OutgoingRecord {
 #[derive(Debug, Clone, PartialEq)]
 pub struct WillRecord {
     pub client_id: Box<str>,
-    /// The user it belongs to.
-    pub owner: Box<str>,
-    pub roles: Vec<Box<str>>,
-    pub rights: RightsRecord,
     pub posting: Posting,
     pub delay_ms: u64,
     /// When it is to be sent; `None` while its client is connected.
     pub due: Option<u64>,
+    pub owner: Trailing<OwnerRecord>,
+}
+
+/// The user that a will is sent for, and what it may do.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OwnerRecord {
+    pub user: Box<str>,
+    pub roles: Vec<Box<str>>,
+    pub rights: RightsRecord,
 }
 
 /// The journal's last sign of life.
@@ -401,7 +406,8 @@ record!(SubscriptionRecord { pattern, group, guarantee, keep_retain, exclude_own
 record!(MessageRecord { posting, publisher, expires });
 record!(EntryRecord { message, guarantee, keep_retain, retained, tags });
 record!(OutgoingRecord { queue, sequence, order, released });
-record!(WillRecord { client_id, owner, roles, rights, posting, delay_ms, due });
+record!(WillRecord { client_id, posting, delay_ms, due, owner });
+record!(OwnerRecord { user, roles, rights });
 record!(AliveRecord { at });
 record!(QueueRecord { group, name });
 

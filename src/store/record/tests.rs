@@ -6,9 +6,6 @@ use super::*;
 fn records_come_back_and_damage_is_told() {
     let record = WillRecord {
         client_id: "c1".into(),
-        owner: "u".into(),
-        roles: vec!["r".into()],
-        rights: RightsRecord::default(),
         posting: Posting {
             address: "a.b".into(),
             payload: Bytes::from_static(b"gone"),
@@ -24,11 +21,18 @@ fn records_come_back_and_damage_is_told() {
         },
         delay_ms: 3,
         due: None,
+        owner: Trailing(OwnerRecord { user: "u".into(), roles: vec!["r".into()], rights: RightsRecord::default() }),
     };
     let mut bytes = Vec::new();
     record.write(&mut bytes);
     assert_eq!(WillRecord::from_bytes(&bytes).expect("whole"), record);
-    for length in 0..bytes.len() {
+    // Earlier versions did not write whose it is.
+    let mut owner = Vec::new();
+    record.owner.write(&mut owner);
+    let without_owner = bytes.len() - owner.len();
+    let earlier = WillRecord::from_bytes(&bytes[..without_owner]).expect("whole");
+    assert_eq!(earlier, WillRecord { owner: Trailing::default(), ..record });
+    for length in (0..bytes.len()).filter(|length| *length != without_owner) {
         assert!(WillRecord::from_bytes(&bytes[..length]).is_err(), "{length} bytes");
     }
     bytes.push(0);
