@@ -1,5 +1,7 @@
 //! The URI of an acceptor: `tcp://host:port?key=value;key=value`.
 
+use super::acceptor_keys;
+
 /// An acceptor's URI, taken apart and percent-decoded.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Uri {
@@ -32,6 +34,10 @@ pub(super) fn without_query(text: &str) -> &str {
 }
 
 fn parameter(pair: &str) -> Result<(String, String), String> {
+    if acceptor_keys::names().any(|name| name == pair) {
+        // Artemis's own files have useKQueue without a value.
+        return Ok((pair.to_owned(), String::new()));
+    }
     // A part of a password may stand alone here, so nothing of it is shown.
     let (key, value) =
         pair.split_once('=').ok_or("expected key=value between ? ; and &: write %3B for ; in a value")?;
@@ -100,6 +106,7 @@ mod tests {
             ("tcp://a:1, b:2", &[("a", 1), ("b", 2)], &[]),
             ("tcp://h:1?p=a%3Db%20c%C3%A9+", &[("h", 1)], &[("p", "a=b cé+")]),
             ("tcp://h:1? p = MQTT ; q=1\n", &[("h", 1)], &[("p", "MQTT"), ("q", "1")]),
+            ("tcp://h:1?useKQueue;q=1", &[("h", 1)], &[("useKQueue", ""), ("q", "1")]),
         ] {
             let own = |list: &[(&str, &str)]| list.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
             let expected = Uri {
