@@ -45,6 +45,8 @@ const EXIT_IMPATIENT: i32 = 130;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {
     pub root: PathBuf,
+    /// Where its files are instead of `etc`; relative to the root.
+    pub configuration: Option<PathBuf>,
     /// Values for `${name}` in its files, before all others.
     pub properties: Vec<(String, String)>,
     /// The account it runs as, where root starts it.
@@ -53,11 +55,11 @@ pub struct Instance {
 
 impl Instance {
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), properties: Vec::new(), user: None }
+        Self { root: root.into(), configuration: None, properties: Vec::new(), user: None }
     }
 
     pub fn etc(&self) -> PathBuf {
-        self.root.join("etc")
+        self.root.join(self.configuration.as_deref().unwrap_or(Path::new("etc")))
     }
 
     /// Where data is kept unless broker.xml says otherwise.

@@ -74,7 +74,12 @@ pub fn load_log(instance: &Instance) -> Result<LogConfig, Failure> {
 }
 
 pub fn read(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path).map_err(|error| Failure::file(path, error))
+    let bytes = std::fs::read(path).map_err(|error| Failure::file(path, error))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let line = memchr::memchr_iter(b'\n', &error.as_bytes()[..error.utf8_error().valid_up_to()]).count() + 1;
+        let message = format!("line {line} is not UTF-8: save the file as UTF-8");
+        Failure::Setting { file: path.to_owned(), message }
+    })
 }
 
 /// Values for `${…}`: those given with the command, those of the instance, then the environment.

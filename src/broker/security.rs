@@ -65,8 +65,14 @@ impl Configuration<'_> {
             }
             ManagerKind::Basic { users, roles } => {
                 let files = UserFiles { users: users.clone(), roles: roles.clone(), reload: true };
-                let module = self.properties(&files, true)?;
-                Ok((Arc::new(LoginChain::new("basic", vec![(Flag::Required, module)])), String::new()))
+                Ok((basic(self.properties(&files, true)?), String::new()))
+            }
+            ManagerKind::OneUser { user, password, role } => {
+                let users = vec![(user.clone(), password.0.clone())];
+                let roles = vec![(role.clone(), user.clone())];
+                let login = PropertiesLogin::new(PropertiesOptions { users, roles });
+                let login = login.map_err(|error| setting(&self.instance.etc().join("bootstrap.xml"), &error))?;
+                Ok((basic(Arc::new(self.remembering(login))), String::new()))
             }
         }
     }
@@ -117,15 +123,19 @@ impl Configuration<'_> {
             Err(PropertiesError::NoUsers) if !is_only_one => return Ok(Arc::new(NoUsers)),
             result => result.map_err(|error| setting(&paths[0], &error))?,
         };
-        let config = &self.files.config;
-        let lifetime = Duration::from_millis(config.security_invalidation_interval_ms);
-        let login = Arc::new(login.remembering(lifetime, config.authentication_cache_size as usize));
+        let login = Arc::new(self.remembering(login));
         if files.reload {
             let (login, path) = (login.clone(), paths[0].clone());
             let reload = move || login.replace(load()?).map_err(|error| setting(&path, &error));
             self.watched.push(Watched::new(paths, reload));
         }
         Ok(login)
+    }
+
+    fn remembering(&self, login: PropertiesLogin) -> PropertiesLogin {
+        let config = &self.files.config;
+        let lifetime = Duration::from_millis(config.security_invalidation_interval_ms);
+        login.remembering(lifetime, config.authentication_cache_size as usize)
     }
 
     fn certificates(&mut self, files: &UserFiles) -> Result<Arc<dyn LoginModule>, Failure> {
@@ -163,6 +173,11 @@ impl Configuration<'_> {
     }
 }
 
+/// The manager of Artemis that has users of its own instead of those of `login.config`.
+fn basic(module: Arc<dyn LoginModule>) -> Arc<dyn SecurityManager> {
+    Arc::new(LoginChain::new("basic", vec![(Flag::Required, module)]))
+}
+
 /// The files of users and roles that the default login asks.
 ///
 /// # Errors
@@ -172,6 +187,13 @@ pub fn user_files(instance: &Instance) -> Result<[PathBuf; 2], Failure> {
     let paths = |users: &str, roles: &str| [users, roles].map(|file| instance.etc().join(file));
     let domain = match &bootstrap.manager {
         ManagerKind::Basic { users, roles } => return Ok(paths(users, roles)),
+        ManagerKind::OneUser { user, .. } => {
+            let message = format!(
+                "{user:?} is the only user, and stands here: for more, write the properties bootstrapUserFile and \
+                 bootstrapRoleFile with the names of two files instead"
+            );
+            return Err(Failure::Setting { file: instance.etc().join("bootstrap.xml"), message });
+        }
         ManagerKind::Login { domain, .. } => domain.as_str(),
         ManagerKind::Script { domain, .. } => domain.as_deref().unwrap_or(DOMAIN),
     };

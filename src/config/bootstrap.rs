@@ -2,12 +2,13 @@
 
 use super::error::{ConfigError, Findings, Warning};
 use super::substitute::Lookup;
+use super::tls::Password;
 use super::xml::{self, Element};
 
 /// The domain of `login.config` that decides where nothing else is said.
 pub const DOMAIN: &str = "activemq";
 
-/// The class of Artemis whose users are in two files named here.
+/// The class of Artemis whose users are named here, or in two files.
 const BASIC: &str = "org.apache.activemq.artemis.spi.core.security.ActiveMQBasicSecurityManager";
 
 /// The name of the manager that asks a script.
@@ -22,6 +23,8 @@ pub enum ManagerKind {
     Script { file: String, domain: Option<String> },
     /// Two files: `user = password` and `role = user, user`.
     Basic { users: String, roles: String },
+    /// One user, whose password may be hashed.
+    OneUser { user: String, password: Password, role: String },
 }
 
 /// The content of `bootstrap.xml`, defaults filled in.
@@ -126,11 +129,20 @@ fn security_manager(element: &Element, findings: &mut Findings<'_>) -> Option<Ma
             (Some(file), domain) => Some(ManagerKind::Script { file, domain }),
             (None, _) => missing(element, "file", findings),
         },
-        BASIC => match (get("bootstrapUserFile"), get("bootstrapRoleFile")) {
-            (Some(users), Some(roles)) => Some(ManagerKind::Basic { users, roles }),
-            (None, _) => missing(element, "bootstrapUserFile", findings),
-            (_, None) => missing(element, "bootstrapRoleFile", findings),
-        },
+        BASIC => {
+            match ["bootstrapUserFile", "bootstrapRoleFile", "bootstrapUser", "bootstrapPassword", "bootstrapRole"]
+                .map(&mut get)
+            {
+                [Some(users), Some(roles), ..] => Some(ManagerKind::Basic { users, roles }),
+                [None, None, Some(user), Some(password), Some(role)] => {
+                    Some(ManagerKind::OneUser { user, password: Password(password), role })
+                }
+                [Some(_), None, ..] => missing(element, "bootstrapRoleFile", findings),
+                [None, None, Some(_), None, _] => missing(element, "bootstrapPassword", findings),
+                [None, None, Some(_), _, None] => missing(element, "bootstrapRole", findings),
+                _ => missing(element, "bootstrapUserFile", findings),
+            }
+        }
         _ => {
             let known = format!("those that are: {SCRIPT}, {BASIC}");
             let own = "one's own is a Rust program, see docs/security-manager.md";
@@ -198,6 +210,12 @@ mod tests {
                  <property key=\"bootstrapUserFile\" value=\"u\"/><property key=\"bootstrapRoleFile\" value=\"r\"/></security-manager>",
                 ManagerKind::Basic { users: "u".into(), roles: "r".into() },
             ),
+            (
+                "<security-manager class-name=\"org.apache.activemq.artemis.spi.core.security.ActiveMQBasicSecurityManager\">\
+                 <property key=\"bootstrapUser\" value=\"u\"/><property key=\"bootstrapPassword\" value=\"p\"/>\
+                 <property key=\"bootstrapRole\" value=\"r\"/></security-manager>",
+                ManagerKind::OneUser { user: "u".into(), password: Password("p".into()), role: "r".into() },
+            ),
         ] {
             let bootstrap = read(text).unwrap();
             assert_eq!((bootstrap.manager, bootstrap.configuration, bootstrap.warnings), (manager, None, vec![]));
@@ -243,6 +261,11 @@ mod tests {
                 "the security manager \"com.acme.Mine\" is not supported",
             ),
             ("<security-manager/>", "the security manager \"\" is not supported"),
+            (
+                "<security-manager class-name=\"org.apache.activemq.artemis.spi.core.security.ActiveMQBasicSecurityManager\">\
+                 <property key=\"bootstrapUser\" value=\"u\"/></security-manager>",
+                "expected <property key=\"bootstrapPassword\" value=\"...\"/>",
+            ),
             ("<security-manager class-name=\"script\"/>", "expected <property key=\"file\" value=\"...\"/>"),
             ("<jaas-security domain=\"a\"/><server configuration=\"http://h/broker.xml\"/>", "expected file:path"),
         ] {

@@ -227,6 +227,27 @@ fn the_users_of_the_basic_manager_log_in() {
 }
 
 #[test]
+fn the_one_user_of_the_basic_manager_logs_in() {
+    let instance = with_files("ann = secret\n", "amq = ann\n");
+    let class = "org.apache.activemq.artemis.spi.core.security.ActiveMQBasicSecurityManager";
+    let password = artemis_rs::security::HashedPassword::new(b"pw").unwrap().to_string();
+    let basic = format!(
+        "<security-manager class-name=\"{class}\"><property key=\"bootstrapUser\" value=\"bob\"/>\
+         <property key=\"bootstrapPassword\" value=\"{password}\"/>\
+         <property key=\"bootstrapRole\" value=\"amq\"/></security-manager>"
+    );
+    instance.replace("etc/bootstrap.xml", "<jaas-security domain=\"activemq\"/>", &basic);
+    let output = instance.command(&["user", "list"]).output().unwrap();
+    assert!(!output.status.success() && String::from_utf8(output.stderr).unwrap().contains("bootstrapUserFile"));
+    let broker = instance.start();
+    assert_eq!(hello("c1", "bob", "pw").connect(broker.port()).subscribe("t", QoS::AtLeastOnce), 1);
+    for (user, wrong) in [("bob", "secret"), ("ann", "secret"), ("bob", &password)] {
+        assert_eq!(code(&broker, 0, &hello("c1", user, wrong)), 0x86, "{user}");
+    }
+    assert_eq!(code(&broker, 0, &Hello::new(Version::V5, "c1")), 0x86);
+}
+
+#[test]
 fn a_password_of_artemis_and_a_new_one_are_right() {
     let enc = artemis_rs::security::HashedPassword::new(b"old").unwrap().to_string();
     let phc = artemis_rs::security::StoredPassword::new(b"new").unwrap().to_string();

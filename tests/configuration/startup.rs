@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::process::Command;
 
 use artemis_rs::protocol::mqtt::codec::Version;
 
@@ -108,6 +109,27 @@ fn an_instance_of_artemis_that_was_moved_starts() {
     fs::rename(instance.path("etc/broker.xml"), instance.path("etc/other.xml")).unwrap();
     instance.replace("etc/bootstrap.xml", "/nowhere/etc//broker.xml", "${artemis.instance}/etc//other.xml");
     instance.start().stop().success();
+}
+
+#[test]
+fn the_files_of_an_instance_may_be_elsewhere() {
+    let instance = Instance::new();
+    fs::rename(instance.path("etc"), instance.path("elsewhere")).unwrap();
+    let refused = run(&instance, &["run"]);
+    assert!(refused.status.code() == Some(1) && refused.text.contains("--etc DIR"), "{}", refused.text);
+    let start = |command: &mut Command| Broker::active(process::start(command, "the broker"), &instance.path(""));
+    start(&mut instance.command(&["run", "--etc", "elsewhere"])).stop().success();
+    start(instance.command(&["run"]).env("ARTEMIS_INSTANCE_ETC", instance.path("elsewhere"))).stop().success();
+}
+
+#[test]
+fn a_file_in_another_encoding_is_named() {
+    for (file, what) in [("etc/broker.xml", "broker.xml"), ("etc/bootstrap.xml", "bootstrap.xml")] {
+        let instance = Instance::new();
+        let latin = [b"<!-- plain -->\n<!-- \xe9 -->\n", instance.read(file).as_bytes()].concat();
+        fs::write(instance.path(file), latin).unwrap();
+        refuses(&instance, &format!("{what}: line 2 is not UTF-8: save the file as UTF-8"));
+    }
 }
 
 #[test]

@@ -94,7 +94,11 @@ impl Instance {
     /// A command of artemis-rs on this instance.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_artemis-rs"));
-        command.args(arguments).current_dir(&self.root).env_remove("ARTEMIS_INSTANCE");
+        command
+            .args(arguments)
+            .current_dir(&self.root)
+            .env_remove("ARTEMIS_INSTANCE")
+            .env_remove("ARTEMIS_INSTANCE_ETC");
         command
     }
 
