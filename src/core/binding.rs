@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 use std::rc::Rc;
 
-use crate::core::id::QueueKey;
+use crate::core::id::{Publisher, QueueKey};
 use crate::core::message::Guarantee;
 
 /// What a binding asks for, carried to each message that comes through it.
@@ -33,7 +33,7 @@ pub struct Binding {
     pub pattern: Rc<str>,
     pub grant: Rc<Grant>,
     /// Leave out what this client itself sends.
-    pub exclude: Option<u64>,
+    pub exclude: Option<Publisher>,
     /// One of the address's competing queues gets a message, rather than each of them.
     pub anycast: bool,
 }

@@ -24,6 +24,29 @@ impl Ticket {
     pub const NONE: Self = Self(0);
 }
 
+/// Who sent a message: one number for each client id, in all of its lives and after a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Publisher(u64);
+
+impl Publisher {
+    /// Set in every number that stands for a client id; those of earlier versions stood for one life of it.
+    const IS_CLIENT_ID: u64 = 1 << 63;
+
+    /// From a digest of the client id.
+    pub fn of_digest(digest: u64) -> Self {
+        Self(digest | Self::IS_CLIENT_ID)
+    }
+
+    /// From the journal; `Err` has the number of a client's life.
+    pub fn from_number(number: u64) -> Result<Self, u64> {
+        if number & Self::IS_CLIENT_ID == 0 { Err(number) } else { Ok(Self(number)) }
+    }
+
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
 macro_rules! key {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

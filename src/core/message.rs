@@ -4,7 +4,7 @@ use bytes::Bytes;
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
-use crate::core::id::Time;
+use crate::core::id::{Publisher, Time};
 
 /// How often a message may arrive: the lesser of what its sender and its receiver ask for holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -84,7 +84,7 @@ pub struct Message {
     /// The sender asked to keep it as the address's last value.
     pub retain: bool,
     /// The client that sent it, for bindings that exclude their own.
-    pub publisher: u64,
+    pub publisher: Publisher,
     pub expires: Option<Time>,
     /// Queue entries that hold it in the journal.
     pub stored: Cell<u32>,

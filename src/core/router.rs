@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use crate::core::address::{Syntax, Word};
 use crate::core::binding::{Binding, Grant};
-use crate::core::id::{BindingKey, QueueKey};
+use crate::core::id::{BindingKey, Publisher, QueueKey};
 use crate::core::message::Address;
 use crate::core::trie::{Cursor, Trie};
 
@@ -38,7 +38,7 @@ pub struct Target {
     pub queue: QueueKey,
     pub grant: Rc<Grant>,
     /// Bindings that leave out a client's own messages, if any of this queue's does.
-    pub excluding: Option<Box<[(u64, BindingKey)]>>,
+    pub excluding: Option<Box<[(Publisher, BindingKey)]>>,
     pub bindings: SmallVec<[BindingKey; 1]>,
 }
 
@@ -97,7 +97,7 @@ impl<P> Router<P> {
     }
 
     /// Changes what a binding asks for.
-    pub fn change(&mut self, key: BindingKey, grant: Rc<Grant>, exclude: Option<u64>) {
+    pub fn change(&mut self, key: BindingKey, grant: Rc<Grant>, exclude: Option<Publisher>) {
         let binding = &mut self.bindings[key.index()];
         binding.grant = grant;
         binding.exclude = exclude;
@@ -220,7 +220,7 @@ impl<P> Router<P> {
     }
 
     /// What the target asks for of a message by `publisher`; `None` if all its bindings leave that client out.
-    pub fn grant_for(&self, target: &Target, publisher: u64) -> Option<Rc<Grant>> {
+    pub fn grant_for(&self, target: &Target, publisher: Publisher) -> Option<Rc<Grant>> {
         let Some(excluding) = &target.excluding else {
             return Some(target.grant.clone());
         };
@@ -243,7 +243,7 @@ mod tests {
     use super::*;
     use crate::core::message::Guarantee;
 
-    fn binding(queue: u32, pattern: &str, guarantee: Guarantee, tag: u32, exclude: Option<u64>) -> Binding {
+    fn binding(queue: u32, pattern: &str, guarantee: Guarantee, tag: u32, exclude: Option<Publisher>) -> Binding {
         let grant = Grant { guarantee, keep_retain: false, tags: SmallVec::from_elem(tag, 1) };
         Binding { queue: QueueKey(queue), pattern: pattern.into(), grant: Rc::new(grant), exclude, anycast: false }
     }
@@ -270,12 +270,12 @@ mod tests {
     #[test]
     fn a_binding_that_excludes_the_sender_does_not_count_for_it() {
         let mut router = router();
-        router.bind(binding(1, "a.#", Guarantee::ExactlyOnce, 10, Some(77)));
+        router.bind(binding(1, "a.#", Guarantee::ExactlyOnce, 10, Some(Publisher::of_digest(77))));
         router.bind(binding(1, "a.b", Guarantee::AtLeastOnce, 20, None));
         let route = router.route("a.b", || ());
-        let own = router.grant_for(&route.targets[0], 77).expect("the other binding");
+        let own = router.grant_for(&route.targets[0], Publisher::of_digest(77)).expect("the other binding");
         assert_eq!((own.guarantee, own.tags.as_slice()), (Guarantee::AtLeastOnce, &[20][..]));
-        let other = router.grant_for(&route.targets[0], 78).expect("both");
+        let other = router.grant_for(&route.targets[0], Publisher::of_digest(78)).expect("both");
         assert_eq!(other.guarantee, Guarantee::ExactlyOnce);
     }
 

@@ -1,5 +1,6 @@
 //! A client's state: what outlives its connections.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
@@ -10,7 +11,7 @@ use super::permit::Narrowness;
 use super::replay::Replay;
 use super::rights::Rights;
 use super::{Engine, Kept, Owner};
-use crate::core::id::{BindingKey, ConsumerKey, QueueKey, Ticket, Time};
+use crate::core::id::{BindingKey, ConsumerKey, Publisher, QueueKey, Ticket, Time};
 use crate::core::message::Guarantee;
 use crate::core::queue::Queue;
 use crate::protocol::{Expiry, InFlight, Saved, SubscriptionName, Will};
@@ -22,6 +23,8 @@ pub(super) struct Client {
     /// Never given twice.
     pub id: u64,
     pub client_id: Rc<str>,
+    /// What its messages are known by as its own.
+    pub publisher: Publisher,
     pub rights: Rights,
     pub narrowness: Narrowness,
     pub connection: Option<ConnectionKey>,
@@ -54,6 +57,12 @@ pub(super) enum Subscribed {
     Own(BindingKey),
     /// As one of those who take from a shared queue.
     Member(QueueKey),
+}
+
+/// What the messages of a client id are known by: the same in each of its sessions. [MQTT-3.8.3-3]
+pub(super) fn publisher(client_id: &str) -> Publisher {
+    let digest = digest(&SHA256, client_id.as_bytes());
+    Publisher::of_digest(digest.as_ref().first_chunk().map_or(0, |first| u64::from_be_bytes(*first)))
 }
 
 impl Client {
@@ -92,6 +101,7 @@ impl Engine {
         self.by_id.insert(client_id.clone(), consumer);
         self.clients.insert(Client {
             id: self.next_client,
+            publisher: publisher(&client_id),
             rights: Rights::of(Principal::default(), client_id.clone()),
             client_id,
             narrowness: Narrowness::default(),

@@ -341,7 +341,7 @@ pub fn message_record(message: &Message) -> MessageRecord {
             retain: message.retain,
             lifetime_ms: None,
         },
-        publisher: message.publisher,
+        publisher: message.publisher.number(),
         expires: message.expires.map(|at| at.0),
     }
 }

@@ -10,7 +10,7 @@ use super::connection::ConnectionKey;
 use super::rights::Rights;
 use super::{Engine, FLEETING_BYTES_MAX, FLEETING_MAX, Owner, Policy};
 use crate::core::binding::Grant;
-use crate::core::id::{ConsumerKey, QueueKey, Ticket, Time};
+use crate::core::id::{ConsumerKey, Publisher, QueueKey, Ticket, Time};
 use crate::core::message::{Address, Guarantee, Message, Posting, Properties};
 use crate::core::queue::{Entry, Place};
 use crate::core::retained::Value;
@@ -42,7 +42,7 @@ struct Draft<'a> {
     guarantee: Guarantee,
     retain: bool,
     expires: Option<Time>,
-    publisher: u64,
+    publisher: Publisher,
 }
 
 impl Engine {
@@ -71,7 +71,7 @@ impl Engine {
             guarantee,
             retain: publish.retain,
             expires: publish.expires,
-            publisher: self.clients[client.index()].id,
+            publisher: self.clients[client.index()].publisher,
         };
         let routed = match qualified {
             Some(qualified) => self.send_to_one(&route, &qualified, draft),
@@ -176,7 +176,7 @@ impl Engine {
     }
 
     /// Sends what a will has to say, by the rights of its client.
-    pub(super) fn post(&mut self, posting: Posting, publisher: u64, rights: &mut Rights) {
+    pub(super) fn post(&mut self, posting: Posting, publisher: Publisher, rights: &mut Rights) {
         let route = self.route(&posting.address);
         let may = self.may_as(rights, &route, Permission::Send);
         if let Err(refusal) = self.admit(&route, may, posting.guarantee, posting.retain && !posting.payload.is_empty())

@@ -8,7 +8,7 @@ use super::rights::Rights;
 use super::timer::Timer;
 use super::{Engine, Kept, Options, Owner, SharedName};
 use crate::core::binding::Grant;
-use crate::core::id::{ConsumerKey, QueueKey, Ticket, Time};
+use crate::core::id::{ConsumerKey, Publisher, QueueKey, Ticket, Time};
 use crate::core::message::{Address, Message};
 use crate::core::queue::{Entry, Place, Queue};
 use crate::core::retained;
@@ -200,8 +200,7 @@ impl Recovery {
 
     fn message(&mut self, id: u64, record: MessageRecord) -> Rc<Message> {
         self.engine.next_message = self.engine.next_message.max(id + 1);
-        // A number that was given to a client once must not name another.
-        self.engine.next_client = self.engine.next_client.max(record.publisher + 1);
+        let publisher = Publisher::from_number(record.publisher).unwrap_or_else(|id| self.publisher_before(id));
         let posting = record.posting;
         let address = self.addresses.entry(posting.address).or_insert_with_key(|name| Rc::new(Address::new(name)));
         Rc::new(Message {
@@ -211,10 +210,17 @@ impl Recovery {
             properties: posting.properties,
             guarantee: posting.guarantee,
             retain: posting.retain,
-            publisher: record.publisher,
+            publisher,
             expires: record.expires.map(Time),
             stored: Cell::new(0),
         })
+    }
+
+    /// Earlier versions wrote the number of the sender's session, which must not name another.
+    fn publisher_before(&mut self, id: u64) -> Publisher {
+        self.engine.next_client = self.engine.next_client.max(id + 1);
+        let client = self.clients.get(&id).map(|key| &self.engine.clients[key.index()]);
+        client.map_or(Publisher::of_digest(id), |client| client.publisher)
     }
 
     fn messages(&mut self, journal: &mut dyn Journal) -> Result<(), JournalError> {

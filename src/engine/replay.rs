@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::client::Subscribed;
 use super::{Engine, STEPS_PER_TICK};
 use crate::core::binding::Grant;
-use crate::core::id::{ConsumerKey, Ticket};
+use crate::core::id::{ConsumerKey, Publisher, Ticket};
 use crate::core::message::Guarantee;
 use crate::core::queue::{Entry, Place};
 use crate::core::trie::Cursor;
@@ -17,7 +17,7 @@ pub(super) struct Replay {
     pub name: SubscriptionName,
     pub cursor: Cursor,
     pub grant: Rc<Grant>,
-    pub exclude: Option<u64>,
+    pub exclude: Option<Publisher>,
     /// What was published from this message on came live.
     pub before: u64,
 }
@@ -29,7 +29,7 @@ impl Engine {
         key: ConsumerKey,
         name: &SubscriptionName,
         grant: Rc<Grant>,
-        exclude: Option<u64>,
+        exclude: Option<Publisher>,
     ) -> bool {
         if self.retained.is_empty() {
             return false;

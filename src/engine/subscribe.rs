@@ -6,7 +6,7 @@ use super::client::Subscribed;
 use super::connection::ConnectionKey;
 use super::{Engine, Kept, Owner, SharedName};
 use crate::core::binding::{Binding, Grant};
-use crate::core::id::{ConsumerKey, QueueKey, Ticket};
+use crate::core::id::{ConsumerKey, Publisher, QueueKey, Ticket};
 use crate::core::message::Guarantee;
 use crate::core::queue::{Member, Queue};
 use crate::protocol::{Event, Refusal, RetainedWish, Subscription, SubscriptionName, Token};
@@ -107,7 +107,7 @@ impl Engine {
             self.cancel_replay(key, &wanted.name);
         }
         let grant = Rc::new(wanted.grant.clone());
-        let exclude = wanted.exclude_own.then(|| self.clients[key.index()].id);
+        let exclude = wanted.exclude_own.then(|| self.clients[key.index()].publisher);
         match self.competing_queue(&wanted.name) {
             Some(queue) => self.join(key, &wanted.name, queue, grant.clone()),
             None => self.bind_own(key, &wanted.name, grant.clone(), exclude),
@@ -128,14 +128,14 @@ impl Engine {
         self.bounds.pattern_bytes.add(size(&subscription.name));
         self.count_use(key, 0, 1);
         let grant = Rc::new(subscription.grant.clone());
-        let exclude = subscription.exclude_own.then(|| self.clients[key.index()].id);
+        let exclude = subscription.exclude_own.then(|| self.clients[key.index()].publisher);
         match self.competing_queue(&subscription.name) {
             Some(queue) => self.join(key, &subscription.name, queue, grant),
             None => self.bind_own(key, &subscription.name, grant, exclude),
         }
     }
 
-    fn bind_own(&mut self, key: ConsumerKey, name: &SubscriptionName, grant: Rc<Grant>, exclude: Option<u64>) {
+    fn bind_own(&mut self, key: ConsumerKey, name: &SubscriptionName, grant: Rc<Grant>, exclude: Option<Publisher>) {
         if let Some(Subscribed::Own(binding)) = self.clients[key.index()].subscriptions.get(name) {
             let binding = *binding;
             self.router.change(binding, grant, exclude); // [MQTT-3.8.4-3]

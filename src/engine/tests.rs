@@ -11,6 +11,7 @@ mod expiry;
 mod limits;
 mod names;
 mod overlap;
+mod own;
 mod permits;
 mod reasons;
 mod refused;

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::Engine;
+use super::client::publisher;
 use super::connection::ConnectionKey;
 use super::rights::Rights;
 use super::timer::Timer;
@@ -136,7 +137,7 @@ impl Engine {
     fn send_will(&mut self, will: DueWill) {
         self.bounds.wills.give(u64::from(will.is_late));
         let mut will = will;
-        self.post(will.posting, will.id, &mut will.rights);
+        self.post(will.posting, publisher(&will.client_id), &mut will.rights);
         // A client that is back has put its new will where this one was.
         let place = self.by_id.get(&will.client_id).map(|key| &self.clients[key.index()]);
         let is_replaced = place.is_some_and(|client| client.id == will.id && client.has_will_record);

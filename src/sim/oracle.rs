@@ -325,17 +325,14 @@ impl Oracle {
         if matching.is_empty() {
             return Some("it never subscribed to it");
         }
-        if is_retained {
+        if sent.publisher == epoch.client && matching.iter().all(|known| !known.ever_local) {
+            return Some("it is its own, and not wanted");
+        }
+        if is_retained || sent.is_will {
             return None;
         }
-        if sent.is_will {
-            return None;
-        }
-        if matching.iter().all(|known| known.ended.is_some_and(|ended| ended < sent.first_sent)) {
-            return Some("it had unsubscribed");
-        }
-        let is_own = sent.publisher == epoch.client;
-        (is_own && matching.iter().all(|known| !known.ever_local)).then_some("it is its own, and not wanted")
+        let is_over = matching.iter().all(|known| known.ended.is_some_and(|ended| ended < sent.first_sent));
+        is_over.then_some("it had unsubscribed")
     }
 
     /// Whether a session is sure to be subscribed, with at least this QoS, since before the message was sent.

@@ -36,8 +36,15 @@ def text(script, _at, draft, pick):
         new = pick.choice(STRINGS)
         # No script sees another: neither its messages nor its sessions.
         inside = place > 0 if draft.kind == wire.CONNECT else pick.random() < 0.5 or new in (b"#", b"+")
-        draft.fields[place] = ("text", (script.prefix.encode() + b"/" if inside else b"") + new)
+        name = script.prefix.encode()
+        behind = name if not inside and draft.kind != wire.CONNECT and is_topic(new) else b""
+        draft.fields[place] = ("text", (name + b"/" if inside else b"") + new + behind)
         draft.mutated("text")
+
+
+def is_topic(text):
+    return text and not text.startswith(b"$share/") and not any(byte in text for byte in b"\0#+") \
+        and text.decode("utf-8", "ignore").encode() == text
 
 
 def number(_script, _at, draft, pick):
