@@ -7,6 +7,8 @@ mod acceptors;
 mod addresses;
 #[path = "configuration/files.rs"]
 mod files;
+#[path = "configuration/includes.rs"]
+mod includes;
 #[path = "configuration/limits.rs"]
 mod limits;
 #[path = "configuration/refusals.rs"]

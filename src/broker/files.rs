@@ -1,5 +1,7 @@
 //! An instance's configuration files.
 
+use std::cell::RefCell;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -51,10 +53,37 @@ pub fn broker_xml(instance: &Instance) -> Result<PathBuf, Failure> {
     Ok(locate(instance, &mut load_bootstrap(instance)?))
 }
 
-/// Reads `broker.xml` at this path, without the stores that it names.
+/// Reads `broker.xml` at this path with what it includes, but without the stores that it names.
 pub fn load_config(instance: &Instance, path: &Path) -> Result<Config, Failure> {
     let lookup = |name: &str| lookup(instance, name);
-    config::load("broker.xml", &read(path)?, &lookup).map_err(Failure::Config)
+    let included = RefCell::new(Vec::new());
+    let include = |from: &str, href: &str| {
+        let (name, path) = locate_included(instance, path, from, href)?;
+        let text = read(&path).map_err(|failure| failure.to_string())?;
+        included.borrow_mut().push(path);
+        Ok((name, text))
+    };
+    let config = config::load_including("broker.xml", &read(path)?, &lookup, &include).map_err(Failure::Config)?;
+    Ok(Config { included: included.into_inner(), ..config })
+}
+
+/// The name and place of a file that is included: a local one, beside the file `from` or below the instance.
+fn locate_included(instance: &Instance, main: &Path, from: &str, href: &str) -> Result<(String, PathBuf), String> {
+    let written = href.strip_prefix("file://").or(href.strip_prefix("file:")).unwrap_or(href);
+    if written.is_empty() || written.contains("://") {
+        return Err(format!("expected the path of a file in the attribute href, found {href:?}"));
+    }
+    let beside = Path::new(from).with_file_name(written);
+    let tried = [main.with_file_name(&beside), instance.root.join(written)];
+    let found = tried.iter().find(|path| path.is_file());
+    let Some(path) = found else {
+        let shown = tried.map(|path| path.display().to_string()).join(" nor at ");
+        return Err(format!("expected a file, found none at {shown}"));
+    };
+    if fs::metadata(path).map_err(|error| error.to_string())?.len() > config::xml::SIZE_MAX as u64 {
+        return Err(format!("{} is larger than {} bytes", path.display(), config::xml::SIZE_MAX));
+    }
+    Ok((beside.display().to_string(), path.clone()))
 }
 
 /// Reads `bootstrap.xml`; without the file the domain `activemq` of `login.config` decides.
@@ -74,7 +103,7 @@ pub fn load_log(instance: &Instance) -> Result<LogConfig, Failure> {
 }
 
 pub fn read(path: &Path) -> Result<String, Failure> {
-    let bytes = std::fs::read(path).map_err(|error| Failure::file(path, error))?;
+    let bytes = fs::read(path).map_err(|error| Failure::file(path, error))?;
     String::from_utf8(bytes).map_err(|error| {
         let line = memchr::memchr_iter(b'\n', &error.as_bytes()[..error.utf8_error().valid_up_to()]).count() + 1;
         let message = format!("line {line} is not UTF-8: save the file as UTF-8");

@@ -22,7 +22,7 @@ pub fn load(instance: &Instance, config: &mut Config) -> Result<Vec<Option<Arc<S
         match acceptor.tls.as_ref().map(|tls| load_one(instance, acceptor, tls, &mut config.warnings)).transpose() {
             Ok(tls) => loaded.push(tls),
             Err(message) => errors.push(ConfigError {
-                file: "broker.xml".into(),
+                file: acceptor.file.to_string(),
                 line: acceptor.line,
                 path: PATH.into(),
                 message: format!("acceptor {}: {message}", acceptor.name),
@@ -48,7 +48,7 @@ fn load_one(
             && Kind::named(said) != Some(found)
         {
             warnings.push(Warning {
-                file: "broker.xml".into(),
+                file: acceptor.file.to_string(),
                 line: acceptor.line,
                 path: PATH.into(),
                 message: format!("acceptor {}: {parameter} is {said}, but the file is {}", acceptor.name, found.name()),

@@ -17,8 +17,13 @@ pub struct Watched {
     reload: Arc<dyn Fn() -> Result<(), Failure> + Send + Sync>,
 }
 
-/// What tells a file from its earlier content: place, size and time; nothing if it is not there.
-type Signature = Vec<Option<(u64, u64, i64, i64)>>;
+/// What tells each file from its earlier content: place, size and time; nothing if it is not there.
+pub type Signature = Vec<Option<(u64, u64, i64, i64)>>;
+
+pub fn signature(paths: &[PathBuf]) -> Signature {
+    let files = paths.iter().map(|path| fs::metadata(path).ok());
+    files.map(|file| file.map(|file| (file.ino(), file.size(), file.mtime(), file.mtime_nsec()))).collect()
+}
 
 impl Watched {
     pub fn new(paths: Vec<PathBuf>, reload: impl Fn() -> Result<(), Failure> + Send + Sync + 'static) -> Self {
@@ -30,12 +35,6 @@ impl Watched {
         self.paths.iter().filter(|path| fs::File::open(path).is_err())
     }
 
-    fn signature(&self) -> Signature {
-        let of = |path: &PathBuf| fs::metadata(path).ok();
-        let files = self.paths.iter().map(of);
-        files.map(|file| file.map(|file| (file.ino(), file.size(), file.mtime(), file.mtime_nsec()))).collect()
-    }
-
     fn names(&self) -> String {
         let names = self.paths.iter().filter_map(|path| path.file_name()).map(|name| name.to_string_lossy());
         names.collect::<Vec<_>>().join(", ")
@@ -44,11 +43,11 @@ impl Watched {
 
 /// Reads the files again when they have changed; those that are wrong change nothing.
 pub async fn watch(watched: Vec<Watched>) {
-    let mut states: Vec<_> = watched.iter().map(|files| [files.signature(), files.signature()]).collect();
+    let mut states: Vec<_> = watched.iter().map(|files| [signature(&files.paths), signature(&files.paths)]).collect();
     loop {
         tokio::time::sleep(WATCH_PERIOD).await;
         for (files, [taken, seen]) in watched.iter().zip(&mut states) {
-            let now = files.signature();
+            let now = signature(&files.paths);
             let is_settled = std::mem::replace(seen, now.clone()) == now;
             if !is_settled || *taken == now {
                 continue;

@@ -1,5 +1,7 @@
 //! `<acceptors>`: the sockets the broker listens on.
 
+use std::sync::Arc;
+
 use super::acceptor_keys::{Key, key, names};
 use super::error::{Findings, did_you_mean};
 use super::limits::Limits;
@@ -47,7 +49,8 @@ pub struct Acceptor {
     /// `None` for plain text.
     pub tls: Option<Tls>,
     pub limits: Limits,
-    /// Where it stands in the file.
+    /// Where it stands.
+    pub file: Arc<str>,
     pub line: u32,
 }
 
@@ -68,13 +71,14 @@ impl Default for Acceptor {
             mqtt: Mqtt::default(),
             tls: None,
             limits: Limits::default(),
+            file: Arc::default(),
             line: 0,
         }
     }
 }
 
 /// Reads `<acceptors>`.
-pub(super) fn read(acceptors: &mut Vec<Acceptor>, section: &Element, findings: &mut Findings<'_>) {
+pub(super) fn read(acceptors: &mut Vec<Acceptor>, section: &Element, findings: &mut Findings) {
     for element in &section.children {
         if element.name == "acceptor" {
             acceptors.extend(read_one(element, findings));
@@ -84,7 +88,7 @@ pub(super) fn read(acceptors: &mut Vec<Acceptor>, section: &Element, findings: &
     }
 }
 
-fn read_one(element: &Element, findings: &mut Findings<'_>) -> Vec<Acceptor> {
+fn read_one(element: &Element, findings: &mut Findings) -> Vec<Acceptor> {
     let Some(uri) = findings.accept(element, Uri::parse(&element.text)) else {
         return Vec::new();
     };
@@ -95,7 +99,8 @@ fn read_one(element: &Element, findings: &mut Findings<'_>) -> Vec<Acceptor> {
     if element.attribute("lock-coordinator").is_some() {
         findings.no_effect(element, &format!("acceptor {name}: lock-coordinator"));
     }
-    let mut acceptor = Acceptor { name: name.into(), protocols, line: element.line, ..Acceptor::default() };
+    let (file, line) = (element.file.clone(), element.line);
+    let mut acceptor = Acceptor { name: name.into(), protocols, file, line, ..Acceptor::default() };
     acceptor.tls = is_tls.then(Tls::default);
     // Whether clients show certificates decides about other parameters.
     let (first, then): (Vec<_>, Vec<_>) = uri.parameters.iter().partition(|(key, _)| tls::is_key(key));
@@ -108,8 +113,8 @@ fn read_one(element: &Element, findings: &mut Findings<'_>) -> Vec<Acceptor> {
 }
 
 /// The protocols of an acceptor and whether it speaks TLS, or nothing and a warning where it stays closed.
-fn opened(name: &str, element: &Element, uri: &Uri, findings: &mut Findings<'_>) -> Option<(Vec<Protocol>, bool)> {
-    let closed = |findings: &mut Findings<'_>, why: &str| {
+fn opened(name: &str, element: &Element, uri: &Uri, findings: &mut Findings) -> Option<(Vec<Protocol>, bool)> {
+    let closed = |findings: &mut Findings, why: &str| {
         findings.warn(element, format!("acceptor {name} is not opened: {why}"));
         None
     };
@@ -161,7 +166,7 @@ fn hints(list: &str) -> String {
     unknown.map(|(word, _)| did_you_mean(word, PROTOCOLS.iter().map(|(name, _)| *name))).collect()
 }
 
-fn warn_of_protocols(name: &str, list: &str, element: &Element, findings: &mut Findings<'_>) {
+fn warn_of_protocols(name: &str, list: &str, element: &Element, findings: &mut Findings) {
     for (word, row) in listed(list) {
         match row {
             Some((_, Some(_))) => {}
@@ -176,7 +181,7 @@ fn warn_of_protocols(name: &str, list: &str, element: &Element, findings: &mut F
     }
 }
 
-fn set(acceptor: &mut Acceptor, name: &str, value: &str, element: &Element, findings: &mut Findings<'_>) {
+fn set(acceptor: &mut Acceptor, name: &str, value: &str, element: &Element, findings: &mut Findings) {
     let at = format!("acceptor {}", acceptor.name);
     let result = match key(name) {
         Some(Key::Whole) => Ok(()),
@@ -217,7 +222,7 @@ fn refused(
     name: &str,
     why: &str,
     element: &Element,
-    findings: &mut Findings<'_>,
+    findings: &mut Findings,
 ) -> Result<(), String> {
     if acceptor.tls.as_ref().is_some_and(Tls::asks) {
         return Err(why.to_owned());
@@ -226,7 +231,7 @@ fn refused(
     Ok(())
 }
 
-fn check_tls(acceptor: &Acceptor, uri: &Uri, element: &Element, findings: &mut Findings<'_>) {
+fn check_tls(acceptor: &Acceptor, uri: &Uri, element: &Element, findings: &mut Findings) {
     let Some(tls) = &acceptor.tls else { return };
     let at = format!("acceptor {}", acceptor.name);
     for gap in tls.gaps() {

@@ -174,20 +174,23 @@ impl Bound for i64 {
 }
 
 /// Reads `<address-settings>`.
-pub(super) fn read(settings: &mut Hierarchy<AddressSettings>, section: &Element, findings: &mut Findings<'_>) {
+pub(super) fn read(settings: &mut Hierarchy<AddressSettings>, section: &Element, findings: &mut Findings) {
     for element in &section.children {
         if element.name != "address-setting" {
             findings.unknown(element, "element", &element.name, ["address-setting"]);
         } else if let Some(pattern) = required(element, "match", findings) {
             let one = read_one(&pattern, element, findings);
-            if settings.insert(pattern.as_str(), one).is_some() {
-                findings.warn(element, format!("replaces an earlier address-setting for {pattern:?}"));
+            if settings.get(&pattern).is_some() {
+                // As in Artemis, but not for security-settings.
+                findings.warn(element, format!("is ignored: there is an earlier address-setting for {pattern:?}"));
+            } else {
+                settings.insert(pattern, one);
             }
         }
     }
 }
 
-fn read_one(pattern: &str, element: &Element, findings: &mut Findings<'_>) -> AddressSettings {
+fn read_one(pattern: &str, element: &Element, findings: &mut Findings) -> AddressSettings {
     let mut settings = AddressSettings::default();
     for child in &element.children {
         let name = child.name.as_str();

@@ -13,7 +13,6 @@ pub struct AddressDeclaration {
     /// `None` where the address is not for anycast; empty where it is, without queues of its own.
     pub anycast: Option<Vec<QueueDeclaration>>,
     pub multicast: Option<Vec<QueueDeclaration>>,
-    pub line: u32,
 }
 
 /// A queue that exists from the start.
@@ -28,7 +27,6 @@ pub struct QueueDeclaration {
     pub enabled: bool,
     pub filter: Option<String>,
     pub user: Option<String>,
-    pub line: u32,
 }
 
 const ATTRIBUTES_WITHOUT_EFFECT: &[&str] = &[
@@ -46,21 +44,29 @@ const ATTRIBUTES_WITHOUT_EFFECT: &[&str] = &[
 ];
 const ATTRIBUTES: &[&str] = &["name", "max-consumers", "purge-on-no-consumers", "enabled"];
 
-/// Reads `<addresses>`.
-pub(super) fn read(addresses: &mut Vec<AddressDeclaration>, section: &Element, findings: &mut Findings<'_>) {
+/// Reads `<addresses>`. Of queues with one name the first counts; addresses with one name are one.
+pub(super) fn read(addresses: &mut Vec<AddressDeclaration>, section: &Element, findings: &mut Findings) {
+    let mut queues = HashMap::new();
     for element in &section.children {
         if element.name != "address" {
             findings.unknown(element, "element", &element.name, ["address"]);
-        } else if let Some(address) = read_address(element, findings) {
-            addresses.push(address);
+        } else if let Some(name) = required(element, "name", findings) {
+            let known = addresses.iter().position(|address| address.name == name);
+            let at = known.unwrap_or_else(|| {
+                addresses.push(AddressDeclaration { name, ..AddressDeclaration::default() });
+                addresses.len() - 1
+            });
+            read_address(&mut addresses[at], element, &mut queues, findings);
         }
     }
-    check_unique(addresses, section, findings);
 }
 
-fn read_address(element: &Element, findings: &mut Findings<'_>) -> Option<AddressDeclaration> {
-    let name = required(element, "name", findings)?;
-    let mut address = AddressDeclaration { name, line: element.line, ..AddressDeclaration::default() };
+fn read_address(
+    address: &mut AddressDeclaration,
+    element: &Element,
+    seen: &mut HashMap<String, String>,
+    findings: &mut Findings,
+) {
     for child in &element.children {
         let queues = match child.name.as_str() {
             "anycast" => &mut address.anycast,
@@ -70,14 +76,21 @@ fn read_address(element: &Element, findings: &mut Findings<'_>) -> Option<Addres
                 continue;
             }
         };
-        let declared = child.children.iter().filter_map(|queue| read_queue(queue, findings));
-        queues.get_or_insert_default().extend(declared);
+        let queues = queues.get_or_insert_default();
+        for element in &child.children {
+            let Some(queue) = read_queue(element, findings) else { continue };
+            if let Some(first) = seen.get(&queue.name) {
+                findings.warn(element, format!("is ignored: the queue {:?} is declared in {first}", queue.name));
+            } else {
+                seen.insert(queue.name.clone(), format!("{}:{}", element.file, element.line));
+                queues.push(queue);
+            }
+        }
     }
-    Some(address)
 }
 
 /// An attribute that must be there and not be empty.
-pub(super) fn required(element: &Element, attribute: &str, findings: &mut Findings<'_>) -> Option<String> {
+pub(super) fn required(element: &Element, attribute: &str, findings: &mut Findings) -> Option<String> {
     let value = element.attribute(attribute).filter(|value| !value.is_empty());
     if value.is_none() {
         findings.error(element, format!("expected an attribute {attribute}"));
@@ -85,7 +98,7 @@ pub(super) fn required(element: &Element, attribute: &str, findings: &mut Findin
     value.map(str::to_owned)
 }
 
-fn read_queue(element: &Element, findings: &mut Findings<'_>) -> Option<QueueDeclaration> {
+fn read_queue(element: &Element, findings: &mut Findings) -> Option<QueueDeclaration> {
     if element.name != "queue" {
         findings.unknown(element, "element", &element.name, ["queue"]);
         return None;
@@ -99,7 +112,6 @@ fn read_queue(element: &Element, findings: &mut Findings<'_>) -> Option<QueueDec
         enabled: true,
         filter: None,
         user: None,
-        line: element.line,
     };
     for (key, value) in &element.attributes {
         let result = set_attribute(&mut queue, key, value, element, findings);
@@ -116,7 +128,7 @@ fn set_attribute(
     key: &str,
     value: &str,
     element: &Element,
-    findings: &mut Findings<'_>,
+    findings: &mut Findings,
 ) -> Result<(), String> {
     match key {
         "name" => {}
@@ -134,7 +146,7 @@ fn set_attribute(
     Ok(())
 }
 
-fn set_child(queue: &mut QueueDeclaration, child: &Element, findings: &mut Findings<'_>) {
+fn set_child(queue: &mut QueueDeclaration, child: &Element, findings: &mut Findings) {
     match child.name.as_str() {
         "durable" => {
             if let Some(durable) = findings.accept(child, boolean(&child.text)) {
@@ -147,17 +159,5 @@ fn set_child(queue: &mut QueueDeclaration, child: &Element, findings: &mut Findi
         }
         "user" => queue.user = Some(child.text.clone()),
         other => findings.unknown(child, "element", other, ["durable", "filter", "user"]),
-    }
-}
-
-fn check_unique(addresses: &[AddressDeclaration], section: &Element, findings: &mut Findings<'_>) {
-    let queues = addresses.iter().flat_map(|address| [&address.anycast, &address.multicast]).flatten().flatten();
-    let addresses = addresses.iter().map(|address| ("address", &address.name, address.line));
-    let mut seen = HashMap::new();
-    for (kind, name, line) in addresses.chain(queues.map(|queue| ("queue", &queue.name, queue.line))) {
-        if let Some(first) = seen.insert((kind, name), line) {
-            let at = Element { line, path: format!("{}<{kind}>", section.path), ..Element::default() };
-            findings.error(&at, format!("the {kind} {name:?} is declared twice, first in line {first}"));
-        }
     }
 }

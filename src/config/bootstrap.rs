@@ -51,7 +51,7 @@ impl Default for Bootstrap {
 /// All that is wrong with it; a file that names no security manager is.
 pub fn load(file: &str, text: &str, lookup: Lookup<'_>) -> Result<Bootstrap, Vec<ConfigError>> {
     let root = xml::parse(file, text, lookup).map_err(|error| vec![error])?;
-    let mut findings = Findings::new(file);
+    let mut findings = Findings::default();
     let (manager, configuration) = read(&root, &mut findings);
     match manager {
         Some(manager) if findings.errors.is_empty() => {
@@ -62,7 +62,7 @@ pub fn load(file: &str, text: &str, lookup: Lookup<'_>) -> Result<Bootstrap, Vec
     }
 }
 
-fn read(root: &Element, findings: &mut Findings<'_>) -> (Option<ManagerKind>, Option<String>) {
+fn read(root: &Element, findings: &mut Findings) -> (Option<ManagerKind>, Option<String>) {
     if root.name != "broker" {
         findings.error(root, format!("expected <broker> as the root element, found <{}>", root.name));
         return (None, None);
@@ -86,7 +86,7 @@ fn read(root: &Element, findings: &mut Findings<'_>) -> (Option<ManagerKind>, Op
     (managers.pop(), configuration)
 }
 
-fn jaas(element: &Element, findings: &mut Findings<'_>) -> Option<ManagerKind> {
+fn jaas(element: &Element, findings: &mut Findings) -> Option<ManagerKind> {
     warn_of_attributes(element, &["domain", "certificate-domain"], findings);
     let Some(domain) = element.attribute("domain").filter(|domain| !domain.is_empty()) else {
         findings.error(element, "expected an attribute domain");
@@ -96,7 +96,7 @@ fn jaas(element: &Element, findings: &mut Findings<'_>) -> Option<ManagerKind> {
     Some(ManagerKind::Login { domain: domain.to_owned(), certificate_domain })
 }
 
-fn server(element: &Element, findings: &mut Findings<'_>) -> Option<String> {
+fn server(element: &Element, findings: &mut Findings) -> Option<String> {
     warn_of_attributes(element, &["configuration"], findings);
     let configuration = element.attribute("configuration")?;
     let path = configuration.strip_prefix("xinclude:").unwrap_or(configuration);
@@ -110,13 +110,13 @@ fn server(element: &Element, findings: &mut Findings<'_>) -> Option<String> {
     Some(path.to_owned())
 }
 
-fn warn_of_attributes(element: &Element, known: &[&str], findings: &mut Findings<'_>) {
+fn warn_of_attributes(element: &Element, known: &[&str], findings: &mut Findings) {
     for (name, _) in element.attributes.iter().filter(|(name, _)| !known.contains(&name.as_str())) {
         findings.unknown(element, "attribute", name, known.iter().copied());
     }
 }
 
-fn security_manager(element: &Element, findings: &mut Findings<'_>) -> Option<ManagerKind> {
+fn security_manager(element: &Element, findings: &mut Findings) -> Option<ManagerKind> {
     let class = element.attribute("class-name").unwrap_or_default();
     let properties = properties(element, findings);
     let mut taken = Vec::new();
@@ -156,12 +156,12 @@ fn security_manager(element: &Element, findings: &mut Findings<'_>) -> Option<Ma
     manager
 }
 
-fn missing(element: &Element, name: &str, findings: &mut Findings<'_>) -> Option<ManagerKind> {
+fn missing(element: &Element, name: &str, findings: &mut Findings) -> Option<ManagerKind> {
     findings.error(element, format!("expected <property key=\"{name}\" value=\"...\"/>"));
     None
 }
 
-fn properties(element: &Element, findings: &mut Findings<'_>) -> Vec<(String, String)> {
+fn properties(element: &Element, findings: &mut Findings) -> Vec<(String, String)> {
     let mut properties = Vec::new();
     for child in &element.children {
         match (child.name.as_str(), child.attribute("key"), child.attribute("value")) {

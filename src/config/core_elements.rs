@@ -21,7 +21,7 @@ enum Rule {
     Period(fn(&mut Config) -> &mut Option<u64>),
     /// A number, of bytes or of other things; -1 for none.
     Size(fn(&mut Config) -> &mut Option<u64>),
-    Section(fn(&mut Config, &Element, &mut Findings<'_>)),
+    Section(fn(&mut Config, &Element, &mut Findings)),
     /// Read before all others.
     Earlier,
 }
@@ -194,7 +194,7 @@ const NO_EFFECT: &[&str] = &[
 ];
 
 /// Makes a configuration of the mirror of `broker.xml`.
-pub(super) fn read(root: &Element, findings: &mut Findings<'_>) -> Config {
+pub(super) fn read(root: &Element, findings: &mut Findings) -> Config {
     let mut config = Config::default();
     let Some(core) = core_of(root, findings) else { return config };
     read_wildcards(&mut config, core, findings);
@@ -208,7 +208,7 @@ pub(super) fn read(root: &Element, findings: &mut Findings<'_>) -> Config {
     config
 }
 
-fn core_of<'a>(root: &'a Element, findings: &mut Findings<'_>) -> Option<&'a Element> {
+fn core_of<'a>(root: &'a Element, findings: &mut Findings) -> Option<&'a Element> {
     if root.name == "core" {
         return Some(root);
     }
@@ -227,7 +227,7 @@ fn core_of<'a>(root: &'a Element, findings: &mut Findings<'_>) -> Option<&'a Ele
 }
 
 // The patterns of all other sections are written in this syntax, wherever it stands.
-fn read_wildcards(config: &mut Config, core: &Element, findings: &mut Findings<'_>) {
+fn read_wildcards(config: &mut Config, core: &Element, findings: &mut Findings) {
     if let Some(section) = core.child("wildcard-addresses") {
         wildcards::read(config, section, findings);
     }
@@ -235,7 +235,7 @@ fn read_wildcards(config: &mut Config, core: &Element, findings: &mut Findings<'
     config.security_settings = Hierarchy::new(config.wildcards);
 }
 
-fn apply(config: &mut Config, element: &Element, findings: &mut Findings<'_>) {
+fn apply(config: &mut Config, element: &Element, findings: &mut Findings) {
     let name = element.name.as_str();
     if let Some((_, rule)) = RULES.iter().find(|(known, _)| *known == name) {
         let result = rule.apply(config, element, findings);
@@ -249,7 +249,7 @@ fn apply(config: &mut Config, element: &Element, findings: &mut Findings<'_>) {
 }
 
 impl Rule {
-    fn apply(&self, config: &mut Config, element: &Element, findings: &mut Findings<'_>) -> Result<(), String> {
+    fn apply(&self, config: &mut Config, element: &Element, findings: &mut Findings) -> Result<(), String> {
         let text = element.text.as_str();
         match self {
             Rule::Text(field) => field(config).replace_range(.., text),
@@ -270,7 +270,7 @@ impl Rule {
 }
 
 /// The old way to say that all passwords are masked, without `ENC(...)` around them.
-fn mask_password(_: &mut Config, element: &Element, findings: &mut Findings<'_>) {
+fn mask_password(_: &mut Config, element: &Element, findings: &mut Findings) {
     match boolean(&element.text) {
         Ok(true) => findings.error(element, "is not supported: write each masked password as ENC(...)"),
         Ok(false) => {}

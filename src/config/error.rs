@@ -38,6 +38,12 @@ impl ConfigError {
     pub fn at_line(file: &str, line: u32, message: impl Into<String>) -> Self {
         Self { file: file.into(), line, path: String::new(), message: message.into() }
     }
+
+    /// An error in an element.
+    pub(super) fn at(element: &Element, message: impl Into<String>) -> Self {
+        let (file, path) = (element.file.to_string(), element.path.clone());
+        Self { file, line: element.line, path, message: message.into() }
+    }
 }
 
 struct Place<'a> {
@@ -57,21 +63,16 @@ impl fmt::Display for Place<'_> {
     }
 }
 
-/// Everything found while one file is read.
-pub(super) struct Findings<'a> {
-    file: &'a str,
+/// Everything found while a file is read, with what it includes.
+#[derive(Default)]
+pub(super) struct Findings {
     pub errors: Vec<ConfigError>,
     pub warnings: Vec<Warning>,
 }
 
-impl<'a> Findings<'a> {
-    pub fn new(file: &'a str) -> Self {
-        Self { file, errors: Vec::new(), warnings: Vec::new() }
-    }
-
+impl Findings {
     pub fn error(&mut self, at: &Element, message: impl Into<String>) {
-        let (file, path) = (self.file.to_owned(), at.path.clone());
-        self.errors.push(ConfigError { file, line: at.line, path, message: message.into() });
+        self.errors.push(ConfigError::at(at, message));
     }
 
     pub fn warn(&mut self, at: &Element, message: impl Into<String>) {
@@ -83,7 +84,7 @@ impl<'a> Findings<'a> {
     }
 
     fn push_warning(&mut self, at: &Element, message: String, severe: bool) {
-        let (file, path) = (self.file.to_owned(), at.path.clone());
+        let (file, path) = (at.file.to_string(), at.path.clone());
         self.warnings.push(Warning { file, line: at.line, path, message, severe });
     }
 

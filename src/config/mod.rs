@@ -38,7 +38,7 @@ pub use sensitive::{SensitiveCodec, SensitiveError};
 pub use substitute::{Lookup, substitute};
 pub use tls::{CertificateName, ClientAuth, Password, StoreReference, Tls, TlsVersion};
 
-use self::xml::Element;
+use self::xml::{Element, Include};
 use crate::core::address::Syntax;
 use crate::core::settings::{AddressSettings, Hierarchy};
 
@@ -84,7 +84,9 @@ pub struct Config {
     pub addresses: Vec<AddressDeclaration>,
     pub address_settings: Hierarchy<AddressSettings>,
     pub security_settings: Hierarchy<SecuritySetting>,
-    /// What was read and has no effect, by line.
+    /// Where the files are that are included.
+    pub included: Vec<PathBuf>,
+    /// What was read and has no effect, by file and line.
     pub warnings: Vec<Warning>,
 }
 
@@ -120,6 +122,7 @@ impl Default for Config {
             addresses: Vec::new(),
             address_settings: Hierarchy::default(),
             security_settings: Hierarchy::default(),
+            included: Vec::new(),
             warnings: Vec::new(),
         }
     }
@@ -127,12 +130,26 @@ impl Default for Config {
 
 /// Reads `broker.xml`; reports everything that is wrong with it, not only the first.
 pub fn load(file_name: &str, text: &str, lookup: Lookup<'_>) -> Result<Config, Vec<ConfigError>> {
-    let mut root = xml::parse(file_name, text, lookup).map_err(|error| vec![error])?;
-    let mut findings = error::Findings::new(file_name);
+    interpret(xml::parse(file_name, text, lookup), lookup)
+}
+
+/// The same, with the files that it includes.
+pub fn load_including(
+    file_name: &str,
+    text: &str,
+    lookup: Lookup<'_>,
+    include: Include<'_>,
+) -> Result<Config, Vec<ConfigError>> {
+    interpret(xml::parse_including(file_name, text, lookup, include), lookup)
+}
+
+fn interpret(root: Result<Element, ConfigError>, lookup: Lookup<'_>) -> Result<Config, Vec<ConfigError>> {
+    let mut root = root.map_err(|error| vec![error])?;
+    let mut findings = error::Findings::default();
     unmask(&mut root, lookup, &mut findings);
     let mut config = core_elements::read(&root, &mut findings);
-    findings.errors.sort_by_key(|error| error.line);
-    findings.warnings.sort_by_key(|warning| warning.line);
+    findings.errors.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+    findings.warnings.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     if !findings.errors.is_empty() {
         return Err(findings.errors);
     }
@@ -141,7 +158,7 @@ pub fn load(file_name: &str, text: &str, lookup: Lookup<'_>) -> Result<Config, V
 }
 
 /// Replaces masked values, `ENC(...)`, by what they stand for.
-fn unmask(root: &mut Element, lookup: Lookup<'_>, findings: &mut error::Findings<'_>) {
+fn unmask(root: &mut Element, lookup: Lookup<'_>, findings: &mut error::Findings) {
     let configured = root.child("core").unwrap_or(root).child("password-codec");
     let codec = match configured {
         Some(element) => findings.accept(element, SensitiveCodec::configured(&element.text, lookup)),
@@ -152,7 +169,7 @@ fn unmask(root: &mut Element, lookup: Lookup<'_>, findings: &mut error::Findings
     }
 }
 
-fn unmask_below(element: &mut Element, codec: &SensitiveCodec, findings: &mut error::Findings<'_>) {
+fn unmask_below(element: &mut Element, codec: &SensitiveCodec, findings: &mut error::Findings) {
     let text = codec.unmask(&element.text).map_err(|error| error.to_string());
     if let Some(text) = findings.accept(element, text) {
         element.text = text;

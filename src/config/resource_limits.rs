@@ -30,7 +30,7 @@ pub struct ResourceLimitSettings {
 const ELEMENTS: [&str; 4] = ["max-sessions", "max-queues", "max-message-rate", "max-byte-rate"];
 
 /// Reads `<resource-limit-settings>`.
-pub(super) fn read(settings: &mut ResourceLimitSettings, section: &Element, findings: &mut Findings<'_>) {
+pub(super) fn read(settings: &mut ResourceLimitSettings, section: &Element, findings: &mut Findings) {
     for element in &section.children {
         if element.name != "resource-limit-setting" {
             findings.unknown(element, "element", &element.name, ["resource-limit-setting"]);
@@ -51,7 +51,7 @@ pub(super) fn read(settings: &mut ResourceLimitSettings, section: &Element, find
     }
 }
 
-fn limits(element: &Element, findings: &mut Findings<'_>) -> ResourceLimits {
+fn limits(element: &Element, findings: &mut Findings) -> ResourceLimits {
     let mut limits = ResourceLimits::default();
     for child in &element.children {
         let (field, least) = match child.name.as_str() {

@@ -70,7 +70,7 @@ impl SecuritySetting {
 type Mappings = HashMap<String, Vec<String>>;
 
 /// Reads `<security-settings>`.
-pub(super) fn read(settings: &mut Hierarchy<SecuritySetting>, section: &Element, findings: &mut Findings<'_>) {
+pub(super) fn read(settings: &mut Hierarchy<SecuritySetting>, section: &Element, findings: &mut Findings) {
     let mappings = mappings(section, findings);
     for element in &section.children {
         match element.name.as_str() {
@@ -90,11 +90,15 @@ pub(super) fn read(settings: &mut Hierarchy<SecuritySetting>, section: &Element,
 }
 
 // `from` has what is permitted to any role of `to`, in addition to what is permitted to itself.
-fn mappings(section: &Element, findings: &mut Findings<'_>) -> Mappings {
+fn mappings(section: &Element, findings: &mut Findings) -> Mappings {
     let mut mappings = Mappings::new();
     for element in section.children.iter().filter(|child| child.name == "role-mapping") {
-        let (from, to) = (required(element, "from", findings), required(element, "to", findings));
-        for role in to.as_deref().map(names).into_iter().flatten() {
+        let from = required(element, "from", findings);
+        let Some(to) = element.attribute("to") else {
+            findings.error(element, "expected an attribute to");
+            continue;
+        };
+        for role in names(to) {
             mappings.entry(role.to_owned()).or_default().extend(from.clone());
         }
     }
@@ -109,7 +113,7 @@ fn read_setting(
     settings: &mut Hierarchy<SecuritySetting>,
     mappings: &Mappings,
     element: &Element,
-    findings: &mut Findings<'_>,
+    findings: &mut Findings,
 ) {
     let Some(pattern) = required(element, "match", findings) else { return };
     let mut setting = SecuritySetting::default();
@@ -125,7 +129,7 @@ fn read_setting(
     }
 }
 
-fn read_permission(setting: &mut SecuritySetting, mappings: &Mappings, element: &Element, findings: &mut Findings<'_>) {
+fn read_permission(setting: &mut SecuritySetting, mappings: &Mappings, element: &Element, findings: &mut Findings) {
     let kind = required(element, "type", findings);
     let Some(roles) = element.attribute("roles") else {
         findings.error(element, "expected an attribute roles");

@@ -83,10 +83,6 @@ fn errors_name_file_line_element_and_value() {
             "<security-settings><security-setting match='#'><permission type='sent' roles='a'/></security-setting></security-settings>",
             "unknown permission type \"sent\" (did you mean send?)",
         ),
-        (
-            "<addresses><address name='a'><anycast><queue name='q'/></anycast></address>\n<address name='b'><multicast><queue name='q'/></multicast></address></addresses>",
-            "broker.xml:4: <core><addresses><queue>: the queue \"q\" is declared twice, first in line 3",
-        ),
     ] {
         let errors = core(body).unwrap_err();
         assert!(errors.len() == 1 && errors[0].contains(expected), "{errors:?}");
@@ -215,6 +211,7 @@ fn acceptor_parameters_are_set_or_refused() {
         tcp_no_delay: false,
         tcp_receive_buffer: Some(9),
         mqtt: Mqtt { server_keep_alive: KeepAlive::Client, ..Mqtt::default() },
+        file: "broker.xml".into(),
         line: 4,
         ..Acceptor::default()
     };
@@ -251,7 +248,7 @@ fn wildcards_hold_for_settings_that_stand_before_them() {
 #[test]
 fn role_mappings_add_roles() {
     let config = core(
-        "<security-settings><role-mapping from='cn=ops' to='amq, admin'/>
+        "<security-settings><role-mapping from='cn=ops' to='amq, admin'/><role-mapping from='cn=none' to=''/>
         <security-setting match='#'><permission type='send' roles='amq, other'/><permission type='view' roles=''/></security-setting></security-settings>",
     )
     .unwrap();
@@ -272,8 +269,34 @@ fn declared_queues_have_their_attributes() {
     assert_eq!(address.multicast, Some(Vec::new()));
     let [q, r] = &address.anycast.as_ref().unwrap()[..] else { panic!("{address:?}") };
     assert_eq!((q.durable, q.max_consumers, q.purge_on_no_consumers, q.enabled), (false, Some(2), true, false));
-    assert_eq!((q.user.as_deref(), q.line), (Some("u"), 4));
+    assert_eq!(q.user.as_deref(), Some("u"));
     assert_eq!((r.durable, r.max_consumers, r.purge_on_no_consumers, r.enabled), (true, None, false, true));
+}
+
+#[test]
+fn what_is_declared_twice_counts_once() {
+    let config = core(
+        "<addresses><address name='a'><anycast><queue name='q' max-consumers='1'/></anycast></address>
+        <address name='b'><multicast><queue name='q'/><queue name='r'/></multicast></address>
+        <address name='a'><multicast><queue name='s'/></multicast></address></addresses>
+        <address-settings><address-setting match='#'><expiry-delay>1</expiry-delay></address-setting>
+        <address-setting match='#'><expiry-delay>2</expiry-delay></address-setting></address-settings>",
+    )
+    .unwrap();
+    let names = |queues: &Option<Vec<QueueDeclaration>>| {
+        queues.as_ref().map(|queues| queues.iter().map(|queue| queue.name.clone()).collect::<Vec<_>>().join(" "))
+    };
+    let found: Vec<_> = config.addresses.iter().map(|a| (&*a.name, names(&a.anycast), names(&a.multicast))).collect();
+    let some = |names: &str| Some(names.to_owned());
+    assert_eq!(found, [("a", some("q"), some("s")), ("b", None, some("r"))]);
+    assert_eq!(config.address_settings.resolve("x").expiry_delay, Some(1));
+    assert_eq!(
+        messages(&config),
+        [
+            "broker.xml:4: <core><addresses><address><multicast><queue>: is ignored: the queue \"q\" is declared in broker.xml:3",
+            "broker.xml:7: <core><address-settings><address-setting>: is ignored: there is an earlier address-setting for \"#\"",
+        ]
+    );
 }
 
 #[test]

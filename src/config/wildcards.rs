@@ -9,7 +9,7 @@ use crate::core::address::Syntax;
 const ELEMENTS: &[&str] = &["routing-enabled", "delimiter", "any-words", "single-word"];
 
 /// Reads `<wildcard-addresses>`.
-pub(super) fn read(config: &mut Config, section: &Element, findings: &mut Findings<'_>) {
+pub(super) fn read(config: &mut Config, section: &Element, findings: &mut Findings) {
     let mut syntax = Syntax::default();
     for element in &section.children {
         let place = match element.name.as_str() {

@@ -1,5 +1,8 @@
 //! A configuration file as a tree of elements that know where they stand.
 
+use std::cell::Cell;
+use std::sync::Arc;
+
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
@@ -7,12 +10,16 @@ use quick_xml::reader::Reader;
 use super::error::ConfigError;
 use super::substitute::{Lookup, substitute};
 
-const SIZE_MAX: usize = 4 << 20;
+/// Bytes of a file and all that it includes.
+pub const SIZE_MAX: usize = 4 << 20;
 const DEPTH_MAX: usize = 64;
+const INCLUDES_MAX: usize = 8;
+const INCLUDE: &str = "xi:include";
 
 /// One element: text and attributes are trimmed and have their `${...}` replaced, namespaces are gone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Element {
+    pub file: Arc<str>,
     pub name: String,
     pub line: u32,
     pub column: u32,
@@ -35,38 +42,91 @@ impl Element {
     }
 }
 
+/// Finds the file that another one includes: of that one's name and the `href` it makes the other's name and text.
+pub type Include<'a> = &'a dyn Fn(&str, &str) -> Result<(String, String), String>;
+
 /// Parses a whole file; `lookup` answers the names in `${name}` and `${name:default}`.
 pub fn parse(file: &str, text: &str, lookup: Lookup<'_>) -> Result<Element, ConfigError> {
-    if text.len() > SIZE_MAX {
-        return Err(ConfigError::at_line(file, 1, format!("the file is larger than {SIZE_MAX} bytes")));
-    }
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut tree = Tree { positions: Positions::of(text), lookup, open: Vec::new(), root: None };
-    let mut reader = Reader::from_str(text);
-    loop {
-        let at = reader.buffer_position() as usize;
-        let step = match reader.read_event() {
-            Ok(Event::Eof) => break,
-            Ok(event) => tree.take(event, at),
-            Err(error) => {
-                let line = tree.positions.line(reader.error_position() as usize);
-                return Err(ConfigError::at_line(file, line, format!("not well-formed XML: {error}")));
-            }
+    parse_including(file, text, lookup, &|_, _| Err("is not supported in this file".into()))
+}
+
+/// Parses a whole file, with other files in place of each `<xi:include href="..."/>`.
+pub fn parse_including(
+    file: &str,
+    text: &str,
+    lookup: Lookup<'_>,
+    include: Include<'_>,
+) -> Result<Element, ConfigError> {
+    Reading { lookup, include, bytes_left: Cell::new(SIZE_MAX) }.file(file, text, None, 0)
+}
+
+struct Reading<'a> {
+    lookup: Lookup<'a>,
+    include: Include<'a>,
+    bytes_left: Cell<usize>,
+}
+
+impl Reading<'_> {
+    /// Parses one file; `around` is the path of the element that includes it, `depth` says how many files are around it.
+    fn file(&self, file: &str, text: &str, around: Option<&str>, depth: usize) -> Result<Element, ConfigError> {
+        let Some(left) = self.bytes_left.get().checked_sub(text.len()) else {
+            return Err(ConfigError::at_line(file, 1, format!("the file is larger than {SIZE_MAX} bytes")));
         };
-        step.map_err(|message| ConfigError::at_line(file, tree.positions.line(at), message))?;
+        self.bytes_left.set(left);
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut tree = Tree::new(file, text, around, self.lookup);
+        let mut reader = Reader::from_str(text);
+        loop {
+            let at = reader.buffer_position() as usize;
+            let step = match reader.read_event() {
+                Ok(Event::Eof) => break,
+                Ok(event) => tree.take(event, at),
+                Err(error) => {
+                    let line = tree.positions.line(reader.error_position() as usize);
+                    return Err(ConfigError::at_line(file, line, format!("not well-formed XML: {error}")));
+                }
+            };
+            step.map_err(|message| ConfigError::at_line(file, tree.positions.line(at), message))?;
+            if let (Some(wanted), Some(parent)) = (tree.wanted.take(), tree.open.last_mut()) {
+                parent.children.push(self.included(&wanted, &parent.path, depth)?);
+            }
+        }
+        let line = tree.positions.line(text.len());
+        tree.finish().map_err(|message| ConfigError::at_line(file, line, message))
     }
-    let line = tree.positions.line(text.len());
-    tree.finish().map_err(|message| ConfigError::at_line(file, line, message))
+
+    fn included(&self, element: &Element, around: &str, depth: usize) -> Result<Element, ConfigError> {
+        let wrong = |message: String| ConfigError::at(element, message);
+        let attributes = element.attributes.iter().filter(|(name, _)| name != "href").map(|(name, _)| name);
+        if let Some(other) = attributes.chain(element.children.iter().map(|child| &child.name)).next() {
+            return Err(wrong(format!("{other} is not supported: only a whole file can be included")));
+        }
+        if depth == INCLUDES_MAX {
+            return Err(wrong(format!("files include each other deeper than {INCLUDES_MAX}")));
+        }
+        let href = element.attribute("href").unwrap_or_default();
+        let (file, text) = (self.include)(&element.file, href).map_err(wrong)?;
+        self.file(&file, &text, Some(around), depth + 1)
+    }
 }
 
 struct Tree<'a> {
+    file: Arc<str>,
     positions: Positions,
+    around: Option<&'a str>,
     lookup: Lookup<'a>,
     open: Vec<Element>,
     root: Option<Element>,
+    /// An element in whose place another file is to be put.
+    wanted: Option<Element>,
 }
 
-impl Tree<'_> {
+impl<'a> Tree<'a> {
+    fn new(file: &str, text: &str, around: Option<&'a str>, lookup: Lookup<'a>) -> Self {
+        let (file, positions) = (file.into(), Positions::of(text));
+        Self { file, positions, around, lookup, open: Vec::new(), root: None, wanted: None }
+    }
+
     fn take(&mut self, event: Event<'_>, at: usize) -> Result<(), String> {
         match event {
             Event::Start(start) => self.open(&start, at),
@@ -90,17 +150,19 @@ impl Tree<'_> {
         if self.open.is_empty() && self.root.is_some() {
             return Err("a second root element".into());
         }
-        let name = local(start.name().0).to_owned();
-        if name == "include" {
-            return Err("xi:include is not supported: put the included elements here".into());
+        let name = start.name().0;
+        // Federations have an include of their own, without a prefix.
+        let name = if name.ends_with(":include") { INCLUDE } else { local(name) }.to_owned();
+        if name == INCLUDE && self.open.is_empty() {
+            return Err("xi:include cannot be the root element".into());
         }
         let (line, column) = self.positions.line_and_column(at);
-        let path = match self.open.last() {
-            Some(parent) => format!("{}<{name}>", parent.path),
+        let path = match self.open.last().map(|parent| parent.path.as_str()).or(self.around) {
+            Some(around) => format!("{around}<{name}>"),
             None => String::new(),
         };
-        let attributes = self.attributes(start)?;
-        self.open.push(Element { name, line, column, path, attributes, ..Element::default() });
+        let (file, attributes) = (self.file.clone(), self.attributes(start)?);
+        self.open.push(Element { file, name, line, column, path, attributes, ..Element::default() });
         Ok(())
     }
 
@@ -135,6 +197,7 @@ impl Tree<'_> {
         };
         element.text = substitute(element.text.trim(), self.lookup);
         match self.open.last_mut() {
+            Some(_) if element.name == INCLUDE => self.wanted = Some(element),
             Some(parent) => parent.children.push(element),
             None => self.root = Some(element),
         }
@@ -221,7 +284,8 @@ mod tests {
             ("<a k='&x;'/>", "f.xml:1: attribute k"),
             ("<a>&#0;</a>", "f.xml:1: the entity &#0; is not defined"),
             ("<a k='1' k='2'/>", "f.xml:1: not well-formed XML"),
-            ("<a>\n<xi:include href='x'/></a>", "f.xml:2: xi:include is not supported"),
+            ("<a>\n<xi:include href='x'/></a>", "f.xml:2: <xi:include>: is not supported in this file"),
+            ("<xi:include href='x'/>", "f.xml:1: xi:include cannot be the root element"),
             ("<a", "f.xml:1: not well-formed XML"),
             ("</a>", "f.xml:1: not well-formed XML"),
             (&deep, "f.xml:1: elements are nested deeper than 64"),
@@ -230,5 +294,60 @@ mod tests {
             let error = read(text).unwrap_err();
             assert!(error.starts_with(expected), "{error}");
         }
+    }
+
+    /// The tree of `main`, or what is wrong with it, where these files may be included.
+    fn include(main: &str, files: &[(&str, &str)]) -> Result<Element, String> {
+        let find = |from: &str, href: &str| {
+            let file = files.iter().find(|(name, _)| *name == href);
+            file.map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).ok_or(format!("{from} has no {href:?}"))
+        };
+        parse_including("f.xml", main, &|_| Some("b".to_owned()), &find).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn another_file_takes_the_place_of_its_include() {
+        let main = "<a><x/>\n<xi:include href='${b}.xml'/><y/><include href='q'/></a>";
+        let root = include(main, &[("b.xml", "<b>\n<xi:include href='c'/></b>"), ("c", "\u{feff}<c>\n<d/>t</c>")]);
+        let root = root.unwrap();
+        let names: Vec<_> = root.children.iter().map(|child| child.name.as_str()).collect();
+        assert_eq!(names, ["x", "b", "y", "include"]);
+        let c = root.child("b").unwrap().child("c").unwrap();
+        let d = c.child("d").unwrap();
+        assert_eq!((&*d.file, d.line, d.path.as_str(), c.text.as_str()), ("c", 2, "<b><c><d>", "t"));
+    }
+
+    #[test]
+    fn what_cannot_be_included_is_named_with_its_place() {
+        let files = [
+            ("again", "<a><xi:include href='again'/></a>"),
+            ("entity", "<!DOCTYPE a [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><a>&x;</a>"),
+            ("broken", "<a>\n<b></a>"),
+            ("only", "<xi:include href='again'/>"),
+        ];
+        for (inner, expected) in [
+            ("", "f.xml:2: <xi:include>: f.xml has no \"\""),
+            ("href='none'", "f.xml:2: <xi:include>: f.xml has no \"none\""),
+            ("href='again'", "again:1: <a><a><a><a><a><a><a><a><xi:include>: files include each other deeper than 8"),
+            ("href='entity'", "entity:1: a document type"),
+            ("href='broken'", "broken:2: not well-formed XML"),
+            ("href='only'", "only:1: xi:include cannot be the root element"),
+            ("href='only' parse='text'", "f.xml:2: <xi:include>: parse is not supported"),
+            ("href='only' xpointer='x'", "f.xml:2: <xi:include>: xpointer is not supported"),
+        ] {
+            let error = include(&format!("<r>\n<xi:include {inner}/></r>"), &files).unwrap_err();
+            assert!(error.starts_with(expected), "{error}");
+        }
+        let error = include("<r><xi:include href='none'><xi:fallback/></xi:include></r>", &[]).unwrap_err();
+        assert!(error.contains("fallback is not supported"), "{error}");
+    }
+
+    #[test]
+    fn all_files_together_are_bounded() {
+        let large = format!("<a>{}</a>", " ".repeat(SIZE_MAX / 3));
+        let main = |count| format!("<r>{}</r>", "<xi:include href='large'/>".repeat(count));
+        assert_eq!(include(&main(2), &[("large", &large)]).unwrap().children.len(), 2);
+        let error = include(&main(3), &[("large", &large)]).unwrap_err();
+        assert!(error.starts_with("large:1: the file is larger"), "{error}");
     }
 }

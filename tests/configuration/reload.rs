@@ -66,6 +66,22 @@ fn changed_permissions_count_for_subscriptions_that_are_there() {
 }
 
 #[test]
+fn changed_files_count_that_are_included() {
+    let instance = impatient();
+    instance.replace(FILE, "<security-settings>", "<xi:include href=\"security.xml\"/><!--");
+    instance.replace(FILE, "</security-settings>", "-->");
+    let all = ["createNonDurableQueue", "createAddress", "consume", "send"];
+    let all: String = all.iter().map(|kind| format!("<permission type=\"{kind}\" roles=\"amq\"/>")).collect();
+    let open = format!("<security-settings><security-setting match=\"#\">{all}</security-setting></security-settings>");
+    instance.write("etc/security.xml", &open);
+    let broker = instance.start();
+    let mut pair = Pair::new(&broker);
+    assert!(pair.sees_the_secret());
+    instance.write("etc/security.xml", &open.replace("<security-settings>", CLOSED));
+    eventually("the secret is kept", || !pair.sees_the_secret());
+}
+
+#[test]
 fn cve_2017_7652_a_file_that_cannot_be_read_changes_nothing() {
     let instance = impatient();
     close(&instance);

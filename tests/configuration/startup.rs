@@ -19,7 +19,7 @@ fn run(instance: &Instance, arguments: &[&str]) -> Finished {
 
 /// The broker refuses to start, with exit code 2 and this in its last words; `check` finds it as well.
 #[track_caller]
-fn refuses(instance: &Instance, expected: &str) {
+pub fn refuses(instance: &Instance, expected: &str) {
     for arguments in ["run", "check"] {
         let finished = run(instance, &[arguments]);
         assert_eq!(finished.status.code(), Some(2), "{arguments}: {}", finished.text);
