@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::lengthy::Lengthy;
 use super::{Authentication, Engine, OUTPUT_MAX, UNWRITTEN_MAX, guard};
 use crate::core::id::{ConsumerKey, Time};
 use crate::protocol::output::Output;
@@ -25,7 +26,7 @@ impl ConnectionKey {
     }
 
     /// The key within a connection's number.
-    pub(super) fn of(number: u64) -> Self {
+    pub fn of(number: u64) -> Self {
         Self((number & 0xFFFF_FFFF) as u32)
     }
 }
@@ -90,6 +91,15 @@ pub(super) struct Connection {
     pub is_stranger: bool,
     /// What was refused for want of permission.
     pub denials: u32,
+    /// Of a long SUBSCRIBE or UNSUBSCRIBE, what is still to be done; nothing more is read, and nothing delivered.
+    pub lengthy: Option<Box<Lengthy>>,
+}
+
+impl Connection {
+    /// Whether no input is worked on, whatever has come.
+    fn is_deaf(&self) -> bool {
+        self.is_ended || self.is_waiting || self.is_paused || self.lengthy.is_some()
+    }
 }
 
 /// What a session made of its input.
@@ -129,6 +139,7 @@ impl Engine {
             is_packet_watched: false,
             is_stranger: true,
             denials: 0,
+            lengthy: None,
         });
         self.watch_silence(key);
         self.add_stranger(key, number);
@@ -138,16 +149,21 @@ impl Engine {
     /// Works through the whole frames of `input`; gives back how many bytes that took. What is left has to be offered
     /// again with more, or once an authentication is answered.
     pub fn receive(&mut self, now: Time, key: ConnectionKey, input: &[u8]) -> usize {
+        self.receive_some(now, key, input, usize::MAX).0
+    }
+
+    /// The same with so many frames at the most; gives back how many bytes were taken, and how many frames.
+    pub fn receive_some(&mut self, now: Time, key: ConnectionKey, input: &[u8], most: usize) -> (usize, usize) {
         self.now = self.now.max(now);
         self.look_at_epoch();
-        let mut used = 0;
+        let (mut used, mut frames) = (0, 0);
         // Until it is let in, a peer has one term for all: bytes do not renew it.
         if let Some(connection) = self.connections.get_mut(key.index()).filter(|connection| connection.client.is_some())
         {
             connection.last_heard = self.now;
         }
         while let Some(connection) = self.connections.get_mut(key.index()) {
-            if connection.is_ended || connection.is_waiting || connection.is_paused {
+            if frames == most || connection.is_deaf() {
                 break;
             }
             let mut context = Context {
@@ -171,6 +187,7 @@ impl Engine {
             }
             match result {
                 Some(Ok(Progress::Frame(request, length))) => {
+                    frames += 1;
                     let messages = u64::from(matches!(request, Some(Request::Publish(_))));
                     if let Some(request) = request {
                         self.handle(key, request);
@@ -188,19 +205,14 @@ impl Engine {
                 }
             }
         }
-        used
+        (used, frames)
     }
 
-    /// Whether the connection takes no input now: its authentication is under way, it does not read its output, or the
-    /// journal lags behind.
+    /// Whether the connection takes no input now: its authentication or a long SUBSCRIBE is under way, it does not read
+    /// its output, or the journal lags behind.
     pub fn is_waiting(&self, key: ConnectionKey) -> bool {
-        self.is_overloaded()
-            || self.connections.get(key.index()).is_none_or(|connection| {
-                connection.is_waiting
-                    || connection.is_paused
-                    || connection.is_ended
-                    || connection.out.len() >= 2 * OUTPUT_MAX
-            })
+        let waits = |connection: &Connection| connection.is_deaf() || connection.out.len() >= 2 * OUTPUT_MAX;
+        self.is_overloaded() || self.connections.get(key.index()).is_none_or(waits)
     }
 
     /// Whether no connection is read, since the journal lags behind.
@@ -224,7 +236,7 @@ impl Engine {
             Request::Settle { delivery, handle, outcome, token } => self.settle(key, delivery, handle, outcome, token),
             Request::Release { handle, known, token } => self.release(key, handle, known, token),
             Request::Subscribe { token, subscriptions } => self.subscribe(key, token, subscriptions),
-            Request::Unsubscribe { token, subscriptions } => self.unsubscribe(key, token, &subscriptions),
+            Request::Unsubscribe { token, subscriptions } => self.unsubscribe(key, token, subscriptions),
             Request::Authenticate(_) if self.connections[key.index()].peer.is_too_often => {
                 self.notify(key, Event::Authenticated(Err(Denial::TooOften)));
             }
@@ -294,6 +306,7 @@ impl Engine {
             return;
         }
         connection.is_ended = true;
+        connection.lengthy = None;
         self.remove_stranger(key);
         let connection = &mut self.connections[key.index()];
         tracing::debug!(remote = connection.peer.address, why, "connection ended");
@@ -385,7 +398,7 @@ impl Engine {
         if connection.silence_ms == 0 || connection.is_waiting {
             return;
         }
-        if self.is_overloaded() || connection.is_paused {
+        if self.is_overloaded() || connection.is_paused || connection.lengthy.is_some() {
             // It may have spoken, and was not listened to.
             return self.watch_silence(key);
         }

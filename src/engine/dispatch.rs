@@ -78,7 +78,7 @@ impl Engine {
         let Some(connection) = self.clients[key.index()].connection else { return false };
         let connection = &mut self.connections[connection.index()];
         connection.is_congested |= connection.out.len() >= OUTPUT_MAX;
-        !connection.is_congested
+        !connection.is_congested && connection.lengthy.is_none()
     }
 
     fn is_congested(&self, connection: super::ConnectionKey) -> bool {

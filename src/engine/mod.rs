@@ -15,6 +15,7 @@ mod connection;
 mod dispatch;
 pub mod guard;
 mod internal;
+mod lengthy;
 mod open;
 mod options;
 mod pace;
@@ -112,6 +113,8 @@ pub struct Engine {
     held_queues: Vec<QueueKey>,
     /// Clients whose retained messages are not all sent yet.
     replaying: VecDeque<ConsumerKey>,
+    /// Connections whose SUBSCRIBE or UNSUBSCRIBE is not done yet.
+    lengthy: VecDeque<(ConnectionKey, u64)>,
     /// Queues with more at their head to be dropped.
     unfinished: VecDeque<QueueKey>,
     /// Connections on which nobody is let in yet, and some that are, in the order they came.
@@ -219,6 +222,7 @@ impl Engine {
             awaiting: VecDeque::new(),
             held_queues: Vec::new(),
             replaying: VecDeque::new(),
+            lengthy: VecDeque::new(),
             unfinished: VecDeque::new(),
             strangers: VecDeque::new(),
             wills_are_late: false,
@@ -307,7 +311,7 @@ impl Engine {
 
     /// Whether there is work that did not fit into this tick.
     pub fn has_more(&self) -> bool {
-        !self.replaying.is_empty() || !self.unfinished.is_empty() || self.has_due_wills()
+        !self.replaying.is_empty() || !self.lengthy.is_empty() || !self.unfinished.is_empty() || self.has_due_wills()
     }
 
     /// When [`Engine::advance`] has something to do.
@@ -323,6 +327,7 @@ impl Engine {
         self.run_timers();
         self.send_wills();
         self.dispatch_unfinished();
+        self.go_on_with_lengthy();
         self.replay_more();
     }
 

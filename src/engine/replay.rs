@@ -116,6 +116,7 @@ impl Engine {
         }
         let room = if queue.durable { connection.session.window().min(1024) } else { 1 };
         queue.hold <= self.open.committed()
+            && connection.lengthy.is_none()
             && queue.waiting() < room.max(1)
             && client.resume.is_empty()
             && connection.session.window() > 0

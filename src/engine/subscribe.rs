@@ -13,19 +13,29 @@ use crate::protocol::{Event, Refusal, RetainedWish, Subscription, SubscriptionNa
 use crate::store::record::{Key, Kind, QueueRecord, SubscriptionRecord, delete_all};
 
 impl Engine {
-    pub(super) fn subscribe(&mut self, key: ConnectionKey, token: Token, subscriptions: Vec<Subscription>) {
-        let Some(client) = self.connections[key.index()].client else { return };
-        let mut results = Vec::with_capacity(subscriptions.len());
-        let mut is_changed = false;
-        for subscription in &subscriptions {
-            let is_taken = subscription.refused.map_or(Ok(()), Err);
-            let result = is_taken
-                .and_then(|()| self.check_subscribe(key, client, &subscription.name))
-                .and_then(|()| self.check_address(client, &subscription.name))
-                .and_then(|()| self.take_room(key, client, subscription));
-            is_changed |= result.is_ok();
-            results.push(result.map(|()| self.add_subscription(client, subscription)));
-        }
+    /// Takes one subscription of a SUBSCRIBE.
+    pub(super) fn subscribe_one(
+        &mut self,
+        key: ConnectionKey,
+        client: ConsumerKey,
+        wanted: &Subscription,
+    ) -> Result<Guarantee, Refusal> {
+        wanted.refused.map_or(Ok(()), Err)?;
+        self.check_subscribe(key, client, &wanted.name)?;
+        self.check_address(client, &wanted.name)?;
+        self.take_room(key, client, wanted)?;
+        Ok(self.add_subscription(client, wanted))
+    }
+
+    /// All subscriptions of a SUBSCRIBE are decided about.
+    pub(super) fn subscribed(
+        &mut self,
+        key: ConnectionKey,
+        client: ConsumerKey,
+        token: Token,
+        results: Vec<Result<Guarantee, Refusal>>,
+    ) {
+        let is_changed = results.iter().any(Result::is_ok);
         let is_durable = self.clients[client.index()].is_durable;
         let ticket = if is_durable && is_changed { self.open.ticket() } else { Ticket::NONE };
         let queue = self.clients[client.index()].queue;
@@ -274,13 +284,25 @@ impl Engine {
         }
     }
 
-    pub(super) fn unsubscribe(&mut self, key: ConnectionKey, token: Token, names: &[SubscriptionName]) {
-        let Some(client) = self.connections[key.index()].client else { return };
-        let mut results = Vec::with_capacity(names.len());
-        for name in names {
-            let result = self.check_unsubscribe(key, client, name);
-            results.push(result.map(|()| self.remove_subscription(client, name)));
-        }
+    /// Ends one subscription of an UNSUBSCRIBE; says whether there was one.
+    pub(super) fn unsubscribe_one(
+        &mut self,
+        key: ConnectionKey,
+        client: ConsumerKey,
+        name: &SubscriptionName,
+    ) -> Result<bool, Refusal> {
+        self.check_unsubscribe(key, client, name)?;
+        Ok(self.remove_subscription(client, name))
+    }
+
+    /// All subscriptions of an UNSUBSCRIBE are decided about.
+    pub(super) fn unsubscribed(
+        &mut self,
+        key: ConnectionKey,
+        client: ConsumerKey,
+        token: Token,
+        results: Vec<Result<bool, Refusal>>,
+    ) {
         let is_durable = self.clients[client.index()].is_durable;
         // A subscription that is not there may have ended a moment ago.
         let ticket = if is_durable { self.open.barrier() } else { Ticket::NONE };

@@ -8,6 +8,7 @@ mod capabilities;
 mod chance;
 mod durability;
 mod expiry;
+mod lengthy;
 mod limits;
 mod names;
 mod overlap;

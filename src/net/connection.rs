@@ -15,9 +15,6 @@ use super::websocket;
 use crate::engine::{ConnectionKey, Peer};
 use crate::protocol::detect::{Start, detect};
 
-/// Bytes read from one connection before others have their turn.
-const READ_ON_MAX: usize = 128 * 1024;
-
 /// How long, and for how many reads, a peer that was sent away may go on sending.
 const LEAVE_PATIENCE: Duration = Duration::from_secs(2);
 const LEAVE_READS_MAX: usize = 1024;
@@ -88,7 +85,7 @@ async fn first_bytes(
 
 /// Works on what is read until the end; says whether the engine made it, not the peer.
 async fn read_all(
-    reactor: &Reactor,
+    reactor: &Rc<Reactor>,
     key: ConnectionKey,
     link: &Link,
     read: &mut ReadHalf,
@@ -96,12 +93,18 @@ async fn read_all(
     accounted: &mut usize,
 ) -> bool {
     let mut is_offered = false;
-    let mut read_on = 0;
     loop {
-        if !left.is_empty() && !is_offered {
-            let used = reactor.receive(key, &left);
+        if reactor.share_left(link).is_used_up() {
+            reactor.wait_turn(key, link).await;
+            is_offered = false;
+        }
+        if !left.is_empty() && !is_offered && !reactor.is_waiting(key) {
+            let used = reactor.receive(key, link, &left);
             left.drain(..used);
             shrink(&mut left);
+            if reactor.share_left(link).is_used_up() {
+                continue;
+            }
         }
         is_offered = true;
         if (*accounted > 0 || !left.is_empty()) && !reactor.account(key, accounted, left.len()) {
@@ -113,15 +116,7 @@ async fn read_all(
             Woken::Ended => return true,
             Woken::Resumed => is_offered = false,
             Woken::Read(Ok(0)) | Woken::Read(Err(_)) => return false,
-            Woken::Read(Ok(count)) => {
-                work(reactor, key, &mut left, count);
-                read_on += count;
-                if read_on >= READ_ON_MAX {
-                    // What was read is written to others before more is read.
-                    read_on = 0;
-                    tokio::task::yield_now().await;
-                }
-            }
+            Woken::Read(Ok(count)) => work(reactor, key, link, &mut left, count),
         }
     }
 }
@@ -147,15 +142,15 @@ async fn take_leave(read: &mut ReadHalf, link: Rc<Link>) {
 }
 
 /// Works through what is left over and what was read into the shared buffer.
-fn work(reactor: &Reactor, key: ConnectionKey, left: &mut Vec<u8>, count: usize) {
+fn work(reactor: &Reactor, key: ConnectionKey, link: &Link, left: &mut Vec<u8>, count: usize) {
     let buffer = reactor.buffer.borrow();
     let read = &buffer[..count];
     if left.is_empty() {
-        let used = reactor.receive(key, read);
+        let used = reactor.receive(key, link, read);
         left.extend_from_slice(&read[used..]);
     } else {
         left.extend_from_slice(read);
-        let used = reactor.receive(key, left);
+        let used = reactor.receive(key, link, left);
         left.drain(..used);
         shrink(left);
     }
@@ -193,9 +188,17 @@ fn poll(reactor: &Reactor, key: ConnectionKey, link: &Link, read: &mut ReadHalf,
     if link.take_paused() {
         return Poll::Ready(Woken::Resumed);
     }
+    let share = reactor.share_left(link);
+    if share.is_used_up() {
+        return Poll::Ready(Woken::Resumed);
+    }
     let mut shared = reactor.buffer.borrow_mut();
-    let mut buffer = ReadBuf::new(&mut shared[..]);
+    let mut buffer = ReadBuf::new(&mut shared[..share.bytes]);
     let result = read.poll_read(cx, &mut buffer);
+    link.count(0, buffer.filled().len());
+    if result.is_pending() {
+        reactor.note_silence(link);
+    }
     if read.is_behind() && !link.is_blocked() {
         link.mark_blocked();
         cx.waker().wake_by_ref();

@@ -12,6 +12,7 @@ mod prefixed;
 mod reactor;
 pub mod tls;
 mod transport;
+mod turns;
 mod websocket;
 
 pub use acceptor::{Acceptor, Listener, Tls, Total};

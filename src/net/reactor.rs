@@ -1,17 +1,18 @@
 //! The engine among its sockets: who is told what when, and when what is written.
 
 use std::cell::{Cell, RefCell};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, Sleep};
 
 use super::transport::WriteHalf;
+use super::turns::{Share, Spell, Turns};
 use super::{Authenticators, Clock, authentication};
 use crate::core::id::{Ticket, Time};
 use crate::core::limit::Limit;
@@ -24,7 +25,7 @@ use crate::store::{Completion, Journal};
 const READ_MAX: usize = 256 * 1024;
 
 /// Rounds of writing in one tick: a client that is written to can take more, and so on.
-const ROUNDS_MAX: usize = 16;
+const ROUNDS_MAX: usize = 4;
 
 /// Bytes that all connections together may hold before anyone is let in on them.
 const UNADMITTED_MAX: u64 = 64 * 1024 * 1024;
@@ -61,6 +62,7 @@ pub struct Reactor {
     unadmitted: Rc<Limit>,
     /// By acceptor.
     limits: RefCell<Vec<(Rc<str>, Rc<Limit>)>>,
+    turns: Turns,
     wake: Notify,
     is_woken: Cell<bool>,
     is_stopping: Cell<bool>,
@@ -77,6 +79,9 @@ pub struct Link {
     is_finished: Cell<bool>,
     is_abandoned: Cell<bool>,
     is_paused: Cell<bool>,
+    /// It waits for its turn.
+    is_in_line: Cell<bool>,
+    spell: Cell<Spell>,
 }
 
 impl Link {
@@ -93,6 +98,8 @@ impl Link {
             is_finished: Cell::new(false),
             is_abandoned: Cell::new(false),
             is_paused: Cell::new(false),
+            is_in_line: Cell::new(false),
+            spell: Cell::new(Spell::NONE),
         }
     }
 
@@ -141,6 +148,13 @@ impl Link {
     pub fn take_paused(&self) -> bool {
         self.is_paused.replace(false)
     }
+
+    /// Counts what has come from the peer against its turn.
+    pub fn count(&self, frames: usize, bytes: usize) {
+        let mut spell = self.spell.get();
+        spell.add(frames, bytes);
+        self.spell.set(spell);
+    }
 }
 
 impl Reactor {
@@ -162,6 +176,7 @@ impl Reactor {
             writing: Cell::new(None),
             unadmitted: Rc::new(Limit::new("bytes held before anyone is let in", UNADMITTED_MAX)),
             limits: RefCell::default(),
+            turns: Turns::default(),
             wake: Notify::new(),
             is_woken: Cell::new(false),
             is_stopping: Cell::new(false),
@@ -180,11 +195,51 @@ impl Reactor {
         key
     }
 
-    /// Gives input to the engine; the answer leaves with the tick.
-    pub(super) fn receive(&self, key: ConnectionKey, input: &[u8]) -> usize {
-        let used = self.engine.borrow_mut().receive(self.clock.now(), key, input);
+    /// Gives input to the engine, as much as the connection's turn allows; the answer leaves with the tick.
+    pub(super) fn receive(&self, key: ConnectionKey, link: &Link, input: &[u8]) -> usize {
+        let most = self.share_left(link).frames;
+        let (used, frames) = self.engine.borrow_mut().receive_some(self.clock.now(), key, input, most);
+        link.count(frames, 0);
         self.wake();
         used
+    }
+
+    /// What is left of a connection's turn.
+    pub(super) fn share_left(&self, link: &Link) -> Share {
+        link.spell.get().left(self.turns.share())
+    }
+
+    /// The peer has nothing more to say for now.
+    pub(super) fn note_silence(&self, link: &Link) {
+        self.turns.note_silence(&link.spell.replace(Spell::NONE));
+    }
+
+    /// Waits for the connection's next turn.
+    pub(super) async fn wait_turn(self: &Rc<Self>, key: ConnectionKey, link: &Link) {
+        link.is_in_line.set(true);
+        self.turns.line_up(key);
+        self.wake();
+        poll_fn(|cx| {
+            link.remember(cx.waker());
+            if link.is_in_line.get() { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
+        let mut spell = link.spell.get();
+        spell.turn();
+        link.spell.set(spell);
+        // Those who said little have been heard meanwhile, and are answered first.
+        self.tick();
+    }
+
+    /// Lets go on whose turn it is; says whether there were any.
+    fn give_turns(&self) -> bool {
+        let next = self.turns.next();
+        let links = self.links.borrow();
+        for link in next.iter().filter_map(|key| links.get(key.index())?.as_ref()) {
+            link.is_in_line.set(false);
+            link.wake();
+        }
+        !next.is_empty()
     }
 
     pub(super) fn disconnect(&self, key: ConnectionKey) {
@@ -333,7 +388,7 @@ impl Reactor {
             if self.is_stuck() {
                 return Stopped::Journal(STUCK.to_owned());
             }
-            if self.engine.borrow().has_more() {
+            if self.give_turns() || self.engine.borrow().has_more() || self.engine.borrow().has_touched() {
                 self.wake();
                 tokio::task::yield_now().await;
             }
@@ -387,9 +442,6 @@ impl Reactor {
             }
             self.engine.borrow_mut().give_touched(touched);
         }
-        if self.engine.borrow().has_touched() {
-            self.wake();
-        }
         let authentications = self.engine.borrow_mut().take_authentications();
         for request in authentications {
             authentication::begin(self, request);
@@ -418,6 +470,7 @@ impl Reactor {
         let patience = Instant::now() + STOP_PATIENCE;
         loop {
             self.tick();
+            self.give_turns();
             if self.is_stuck() {
                 return Stopped::Journal(STUCK.to_owned());
             }

@@ -113,7 +113,7 @@ async fn close(mut socket: Socket, code: Option<CloseCode>) {
 
 /// Serves until the end; gives back the code to close with, unless the peer has closed.
 async fn serve(
-    reactor: &Reactor,
+    reactor: &Rc<Reactor>,
     key: ConnectionKey,
     link: &Link,
     socket: &mut Socket,
@@ -124,13 +124,22 @@ async fn serve(
         if reactor.is_open(key) {
             allowance.set(usize::MAX);
         }
+        if reactor.share_left(link).is_used_up() {
+            reactor.wait_turn(key, link).await;
+        }
         if !left.is_empty() && !reactor.is_waiting(key) {
-            let used = reactor.receive(key, &left);
+            let used = reactor.receive(key, link, &left);
             let _ = left.split_to(used);
+            if reactor.share_left(link).is_used_up() {
+                continue;
+            }
         }
         match poll_fn(|cx| poll(reactor, key, link, socket, cx)).await {
-            Woken::Message(Some(Message::Binary(bytes))) => left.extend_from_slice(&bytes), // [MQTT-6.0.0-2]
-            Woken::Message(Some(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+            Woken::Message(Some(Message::Binary(bytes))) => {
+                link.count(1, bytes.len());
+                left.extend_from_slice(&bytes); // [MQTT-6.0.0-2]
+            }
+            Woken::Message(Some(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => link.count(1, 0),
             Woken::Message(Some(Message::Text(_))) => return Some(CloseCode::Unsupported), // [MQTT-6.0.0-1]
             Woken::Message(Some(Message::Close(_)) | None) => return None,
             Woken::Told => {
@@ -191,7 +200,10 @@ fn poll(
         return Poll::Ready(Woken::Told);
     }
     match socket.poll_next_unpin(cx) {
-        Poll::Pending => Poll::Pending,
+        Poll::Pending => {
+            reactor.note_silence(link);
+            Poll::Pending
+        }
         Poll::Ready(message) => Poll::Ready(Woken::Message(message.and_then(Result::ok))),
     }
 }

@@ -190,7 +190,8 @@ impl Node {
         panic!("the engine does not come to rest");
     }
 
-    fn tick(&mut self) -> bool {
+    /// One tick of the network; says whether anything has moved.
+    pub fn tick(&mut self) -> bool {
         let mut has_moved = self.engine.has_more();
         self.engine.advance(self.now);
         loop {

@@ -1,0 +1,65 @@
+//! Two clients who talk to each other.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use artemis_rs::protocol::mqtt::codec::QoS;
+
+use crate::mqtt::{Client, Incoming, Login, Message};
+
+/// One publishes what the other waits for, again and again.
+pub struct Bystanders {
+    publisher: Client,
+    subscriber: Client,
+}
+
+/// How long each exchange took, from when it was due.
+pub struct Talk {
+    took: Vec<Duration>,
+    time: Duration,
+}
+
+impl Bystanders {
+    pub fn meet(address: SocketAddr) -> Self {
+        let mut subscriber = Client::open(address, &Login::fleeting("bystander-s"));
+        subscriber.subscribe("bystanders", QoS::AtLeastOnce);
+        Self { publisher: Client::open(address, &Login::fleeting("bystander-p")), subscriber }
+    }
+
+    fn exchange(&mut self) {
+        self.publisher.publish(&Message::at_least_once("bystanders", "hello", 1)).unwrap();
+        let message = self.subscriber.message();
+        assert_eq!(message.text(), "hello");
+        self.subscriber.puback(message.packet_id).unwrap();
+        self.publisher.expect(Incoming::PubAck(1, 0));
+    }
+
+    /// Goes on for this long, one exchange after the other, or so many a second.
+    pub fn talk(&mut self, time: Duration, per_second: Option<f64>) -> Talk {
+        let start = Instant::now();
+        let mut took = Vec::new();
+        while start.elapsed() < time {
+            let due = per_second.map(|rate| start + Duration::from_secs_f64(took.len() as f64 / rate));
+            while due.is_some_and(|due| due > Instant::now()) {
+                std::hint::spin_loop();
+            }
+            let begun = due.unwrap_or_else(Instant::now);
+            self.exchange();
+            took.push(begun.elapsed());
+        }
+        Talk { took, time: start.elapsed() }
+    }
+}
+
+impl Talk {
+    pub fn per_second(&self) -> f64 {
+        self.took.len() as f64 / self.time.as_secs_f64()
+    }
+
+    /// What this part of all exchanges took at the most.
+    pub fn percentile(&self, part: f64) -> Duration {
+        let mut sorted = self.took.clone();
+        sorted.sort_unstable();
+        sorted[((sorted.len() - 1) as f64 * part) as usize]
+    }
+}
