@@ -66,7 +66,7 @@ fn come_and_go(address: SocketAddr, attacker: usize, round: usize) {
     for id in 1..=5 {
         socket.send(&publish(&format!("storm/{}", id % 3), QoS::AtLeastOnce, id, b"x", &[]));
     }
-    if round % 2 == 0 {
+    if round.is_multiple_of(2) {
         socket.packet();
     }
 }
@@ -105,7 +105,7 @@ fn filters_again(address: SocketAddr, attacker: usize, _: usize) {
 
 fn user_properties(address: SocketAddr, attacker: usize, _: usize) {
     let mut socket = Socket::send_first(address, &connect(&format!("properties{attacker}")));
-    let flood = publish("t", QoS::AtLeastOnce, 1, b"", &vec![Property::UserProperty("", ""); 10_000]);
+    let flood = publish("t", QoS::AtLeastOnce, 1, b"", &vec![Property::UserProperty("", ""); 2_000]);
     socket.packet();
     for _ in 0..100 {
         socket.send(&flood);

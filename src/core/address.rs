@@ -58,6 +58,9 @@ impl Syntax {
 
     /// Whether `name` is one of those that `pattern` stands for.
     pub fn matches(&self, pattern: &str, name: &str) -> bool {
+        if pattern.as_bytes() == [self.any] {
+            return true;
+        }
         let pattern: Vec<_> = self.pattern(pattern).collect();
         let name: Vec<_> = self.words(name).collect();
         matches_words(&pattern, &name)

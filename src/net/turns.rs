@@ -16,6 +16,9 @@ pub struct Share {
 /// While others are there who say little: they wait for one share at the most.
 const SMALL: Share = Share { frames: 32, bytes: 16 * 1024 };
 
+/// Who says no more than this without a pause says little.
+const LITTLE: Share = Share { frames: 4, bytes: 4 * 1024 };
+
 /// While all who are there say much: what is read at once is written at once.
 const LARGE: Share = Share { frames: 512, bytes: 128 * 1024 };
 
@@ -30,11 +33,15 @@ const LARGE_AT_ONCE: usize = 4;
 pub struct Turns {
     line: RefCell<VecDeque<ConnectionKey>>,
     calm: Cell<u32>,
+    /// Frames from those who were not in line, since the last turn.
+    others: Cell<usize>,
+    /// Frames of a share while it is small.
+    frames: Cell<usize>,
 }
 
 impl Turns {
     pub fn share(&self) -> Share {
-        if self.is_calm() { LARGE } else { SMALL }
+        if self.is_calm() { LARGE } else { Share { frames: self.frames.get().max(SMALL.frames), ..SMALL } }
     }
 
     fn is_calm(&self) -> bool {
@@ -47,7 +54,8 @@ impl Turns {
 
     /// A connection has said all it has to say.
     pub fn note_silence(&self, spell: &Spell) {
-        if spell.total.frames > 0 && spell.total.is_within(SMALL) {
+        self.others.set(self.others.get() + spell.turn.frames);
+        if spell.total.frames > 0 && spell.total.is_within(LITTLE) {
             self.calm.set(0);
         }
     }
@@ -60,6 +68,8 @@ impl Turns {
         }
         let count = if self.is_calm() { LARGE_AT_ONCE.min(line.len()) } else { 1 };
         self.calm.set(self.calm.get().saturating_add(1));
+        // As much as of all others together, if they are many.
+        self.frames.set(self.others.take());
         line.drain(..count).collect()
     }
 }
@@ -131,8 +141,8 @@ mod tests {
         assert_eq!(turns.share(), SMALL);
         take_turns(&turns, 1);
         assert_eq!(turns.share(), LARGE);
-        turns.note_silence(&spell(SMALL.frames + 1, 100));
-        turns.note_silence(&spell(1, SMALL.bytes + 1));
+        turns.note_silence(&spell(LITTLE.frames + 1, 100));
+        turns.note_silence(&spell(1, LITTLE.bytes + 1));
         turns.note_silence(&Spell::NONE);
         assert_eq!(turns.share(), LARGE);
         turns.note_silence(&spell(1, 10));
