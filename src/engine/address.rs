@@ -10,7 +10,7 @@ use crate::core::message::Guarantee;
 use crate::protocol::SubscriptionName;
 
 /// Stands between an address and the name of a queue.
-const QUALIFIER: &str = "::";
+pub(super) const QUALIFIER: &str = "::";
 
 /// A queue that a qualified name means, and what it asks for.
 pub(super) struct Qualified {
@@ -49,12 +49,17 @@ impl Engine {
 
     /// The queue of this name on an address, if it is one that clients share.
     pub(super) fn several_take_from(&self, address: &str, queue: &str) -> Option<QueueKey> {
-        let mut declared = self.options.addresses.iter().filter(|declared| &*declared.name == address);
-        if declared.any(|declared| declared.queues.iter().any(|(name, _)| &**name == queue)) {
+        if self.has_declared(address, queue) {
             return self.shared.get(&SharedName { group: None, name: queue.into() }).copied();
         }
         let group = self.prefix_of(queue, address)?;
         self.shared.get(&SharedName { group: Some(group.into()), name: address.into() }).copied()
+    }
+
+    /// Whether broker.xml declares this queue on the address.
+    pub(super) fn has_declared(&self, address: &str, queue: &str) -> bool {
+        let mut declared = self.options.addresses.iter().filter(|declared| &*declared.name == address);
+        declared.any(|declared| declared.queues.iter().any(|(name, _)| &**name == queue))
     }
 
     /// What stands before the address in a queue's name, as `c1` in `c1.a.b` for `a.b`.

@@ -27,6 +27,8 @@ pub(super) struct Client {
     pub publisher: Publisher,
     pub rights: Rights,
     pub narrowness: Narrowness,
+    /// A subscription has ended since its queue was last seen empty.
+    pub has_left_overs: bool,
     pub connection: Option<ConnectionKey>,
     pub queue: QueueKey,
     pub is_durable: bool,
@@ -105,6 +107,7 @@ impl Engine {
             rights: Rights::of(Principal::default(), client_id.clone()),
             client_id,
             narrowness: Narrowness::default(),
+            has_left_overs: false,
             connection: None,
             queue,
             is_durable,

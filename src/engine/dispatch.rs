@@ -130,7 +130,7 @@ impl Engine {
             } else {
                 let Some(client) = client.filter(|_| self.options.security.is_some()) else { return true };
                 let message = head.message.clone();
-                if self.may_receive(client, message.address.name()) {
+                if self.may_take(client, key, message.address.name()) {
                     return true;
                 }
                 self.bounds.deliveries_denied.refuse();
@@ -256,7 +256,7 @@ impl Engine {
         }
         let members = std::mem::take(&mut self.queue(key).members);
         let allowed: SmallVec<[bool; 16]> =
-            members.iter().map(|member| self.may_receive(member.consumer, address)).collect();
+            members.iter().map(|member| self.may_take(member.consumer, key, address)).collect();
         let is_here = |member: &Member| self.clients[member.consumer.index()].connection.is_some();
         let may = || members.iter().zip(&allowed).filter(|(_, allowed)| **allowed).map(|(member, _)| member);
         let is_awaited = may().any(is_here);
@@ -284,7 +284,7 @@ impl Engine {
             // What has no number yet has a claim on the window.
             let waiting = self.queues[own.index()].queue.waiting();
             let is_free = guarantee < Guarantee::ExactlyOnce || waiting == 0 || self.are_numbered(own);
-            is_free && self.can_take(member.consumer, guarantee) && self.may_receive(member.consumer, address)
+            is_free && self.can_take(member.consumer, guarantee) && self.may_take(member.consumer, key, address)
         };
         let takers: SmallVec<[bool; 16]> = members.iter().map(can_take).collect();
         let queue = self.queue(key);
@@ -414,7 +414,7 @@ impl Engine {
                 continue;
             };
             let Some(entry) = self.queue(at.queue).delivery(at.key).cloned() else { continue };
-            if !self.may_receive(key, entry.message.address.name()) {
+            if !self.may_take(key, at.queue, entry.message.address.name()) {
                 self.withdraw(key, connection, in_flight.handle, at, entry.guarantee);
                 continue;
             }

@@ -1,10 +1,11 @@
 //! What clients may subscribe to, and what of it they may be given: asked at the request, and again at each delivery that
 //! a narrower setting may forbid.
 
+use super::address::QUALIFIER;
 use super::client::Subscribed;
 use super::connection::ConnectionKey;
-use super::{Engine, SharedName};
-use crate::core::id::ConsumerKey;
+use super::{Engine, Owner, SharedName};
+use crate::core::id::{ConsumerKey, QueueKey};
 use crate::protocol::{Denial, Expiry, Open, Refusal, SubscriptionName};
 use crate::security::Permission;
 
@@ -31,9 +32,51 @@ impl Engine {
     /// Whether a client may have a message of this address now. It costs a look at two numbers where no setting is
     /// narrower than its subscriptions.
     pub(super) fn may_receive(&mut self, key: ConsumerKey, address: &str) -> bool {
+        if self.options.security.is_none() || !self.is_narrowed(key) || self.is_open_to(key, address) {
+            return true;
+        }
+        let own = SubscriptionName { group: None, pattern: address.into() };
+        let client = &self.clients[key.index()];
+        matches!(client.subscriptions.get(&own), Some(Subscribed::Own(_))) && {
+            let queue = self.place(key, &own).queue;
+            self.may_on_queue(key, address, &queue, Permission::Consume)
+        }
+    }
+
+    /// The same for a message that is in a queue, for which there may be a setting of its own.
+    pub(super) fn may_take(&mut self, key: ConsumerKey, queue: QueueKey, address: &str) -> bool {
         if self.options.security.is_none() || !self.is_narrowed(key) {
             return true;
         }
+        let kept = &self.queues[queue.index()];
+        match &kept.owner {
+            Owner::Declared if self.has_declared(address, &kept.queue.name) => {
+                self.may_take_by_name(key, queue, address)
+            }
+            Owner::Declared => self.is_open_to(key, address),
+            Owner::Shared(..) => self.is_open_to(key, address) || self.may_take_by_name(key, queue, address),
+            // It may have come from one of those it shares.
+            Owner::Client(_) => {
+                let shared = self.clients[key.index()].memberships.clone();
+                self.may_receive(key, address)
+                    || shared.iter().any(|(queue, _)| self.may_take_by_name(key, *queue, address))
+            }
+        }
+    }
+
+    /// Whether a queue of exactly this address is open to a client.
+    fn may_take_by_name(&mut self, key: ConsumerKey, queue: QueueKey, address: &str) -> bool {
+        let kept = &self.queues[queue.index()];
+        let name = kept.queue.name.clone();
+        let is_of_address = match &kept.owner {
+            Owner::Client(_) => false,
+            Owner::Shared(shared, _) => &*shared.name == address,
+            Owner::Declared => self.has_declared(address, &name),
+        };
+        is_of_address && self.may_on_queue(key, address, &name, Permission::Consume)
+    }
+
+    fn is_open_to(&mut self, key: ConsumerKey, address: &str) -> bool {
         match self.router.known(address) {
             Some(route) => self.may(key, &route, Permission::Consume),
             None => self.may_on(key, address, Permission::Consume),
@@ -41,23 +84,39 @@ impl Engine {
     }
 
     /// A subscription more.
-    pub(super) fn add_to_narrowness(&mut self, key: ConsumerKey, pattern: &str) {
+    pub(super) fn add_to_narrowness(&mut self, key: ConsumerKey, name: &SubscriptionName) {
         let known = self.clients[key.index()].narrowness;
         if self.options.security.is_some() && known.epoch == Some(self.classes.epoch) && !known.is_narrowed {
-            self.clients[key.index()].narrowness.is_narrowed = self.is_narrowed_by(key, pattern);
+            self.clients[key.index()].narrowness.is_narrowed = self.may_be_narrowed(key, name);
         }
     }
 
     fn is_narrowed(&mut self, key: ConsumerKey) -> bool {
+        if self.has_left_overs(key) {
+            return true;
+        }
         let known = self.clients[key.index()].narrowness;
         if known.epoch == Some(self.classes.epoch) {
             return known.is_narrowed;
         }
-        let patterns: Vec<_> =
-            self.clients[key.index()].subscriptions.keys().map(|name| name.pattern.clone()).collect();
-        let is_narrowed = patterns.iter().any(|pattern| self.is_narrowed_by(key, pattern));
+        let names: Vec<_> = self.clients[key.index()].subscriptions.keys().cloned().collect();
+        let is_narrowed = names.iter().any(|name| self.may_be_narrowed(key, name));
         self.clients[key.index()].narrowness = Narrowness { epoch: Some(self.classes.epoch), is_narrowed };
         is_narrowed
+    }
+
+    /// What is said of the address of a queue, or of the queue, is not found by the pattern of a subscription to it.
+    fn may_be_narrowed(&mut self, key: ConsumerKey, name: &SubscriptionName) -> bool {
+        let is_of_a_queue =
+            name.group.is_none() && (name.pattern.contains(QUALIFIER) || self.declared_place(name).is_some());
+        is_of_a_queue || self.is_narrowed_by(key, &name.pattern)
+    }
+
+    /// Whether something may wait for the client that none of its subscriptions stands for any more.
+    fn has_left_overs(&mut self, key: ConsumerKey) -> bool {
+        let client = &mut self.clients[key.index()];
+        client.has_left_overs &= !self.queues[client.queue.index()].queue.is_empty();
+        client.has_left_overs
     }
 
     /// Whether a client may begin a subscription: make what it needs, and take from it.

@@ -150,6 +150,7 @@ impl Recovery {
             client.id = id;
             client.rights = Rights::restored(&record, client.client_id.clone());
             client.is_durable = true;
+            client.has_left_overs = true;
             // A client that was connected has left when the broker was last known to live, however often it fails again.
             if record.left.is_none() {
                 self.cut_off.push(consumer);

@@ -123,7 +123,7 @@ impl Engine {
             None => self.bind_own(key, &wanted.name, grant.clone(), exclude),
         }
         if is_new {
-            self.add_to_narrowness(key, &wanted.name.pattern);
+            self.add_to_narrowness(key, &wanted.name);
         }
         let begins =
             is_wanted && wanted.name.group.is_none() && self.begin_replay(key, &wanted.name, grant.clone(), exclude);
@@ -316,6 +316,8 @@ impl Engine {
         self.bounds.subscriptions.give(1);
         self.bounds.pattern_bytes.give(size(name));
         self.count_use(key, 0, -1);
+        // What it has brought may still wait, or be under way.
+        self.clients[key.index()].has_left_overs = true;
         let (id, is_durable) = (self.clients[key.index()].id, self.clients[key.index()].is_durable);
         self.cancel_replay(key, name);
         if is_durable {

@@ -18,7 +18,7 @@ pub(super) type Grants<'g> = &'g [(&'g str, &'g str, &'g str)];
 pub(super) const OPEN: Grants<'_> = &[("#", "all", "any")];
 
 /// `secret` is closed to all but the admin.
-const CLOSED: Grants<'_> = &[("#", "all", "any"), ("a.secret", "all", "admin")];
+pub(super) const CLOSED: Grants<'_> = &[("#", "all", "any"), ("a.secret", "all", "admin")];
 
 pub(super) fn settings(grants: Grants<'_>) -> Hierarchy<SecuritySetting> {
     let mut settings: Hierarchy<SecuritySetting> = Hierarchy::default();
@@ -67,7 +67,7 @@ fn shown(letter: &Heard) -> &str {
     }
 }
 
-fn topics(script: &mut Script, seat: Seat) -> Vec<String> {
+pub(super) fn topics(script: &mut Script, seat: Seat) -> Vec<String> {
     script.node.settle();
     script.hears(seat).iter().map(|heard| shown(heard).to_owned()).collect()
 }

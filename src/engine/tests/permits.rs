@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
-use super::access::{OPEN, guarded, guarded_with, settings, suback, user};
+use super::access::{CLOSED, OPEN, guarded, guarded_with, settings, suback, topics, user};
 use super::{Options, Script, Seat, lasting, limits, options, passing};
 use crate::engine::DeclaredAddress;
-use crate::protocol::mqtt::codec::Version;
-use crate::sim::packet::{self, Heard, Hello};
+use crate::protocol::mqtt::codec::{AckKind, Version};
+use crate::sim::packet::{self, Heard, Hello, Letter};
 
 fn unsuback(script: &mut Script, seat: Seat, filter: &str) -> Vec<u8> {
     script.send(seat, &packet::unsubscribe(seat.version, 8, &[filter]));
@@ -111,4 +111,116 @@ fn declared_queues_are_as_protected_as_their_names() {
     assert_eq!(suback(&mut script, admin, "jobs::other"), 1);
     // What only looks like a queue is an address like any other.
     assert_eq!(suback(&mut script, admin, "jobs::unknown"), 0x87);
+}
+
+fn jobs() -> Options {
+    let queues = vec![("mine".into(), true), ("other".into(), true)];
+    let jobs = DeclaredAddress { name: "jobs".into(), is_anycast: false, is_multicast: true, queues };
+    Options { addresses: vec![jobs], ..options() }
+}
+
+#[test]
+fn a_revocation_counts_for_queues_called_by_their_names() {
+    let open = &[("#", "all", "any"), ("jobs::other", "all", "any")];
+    for closed in [
+        &[("#", "all", "any"), ("jobs::mine", "all", "admin"), ("jobs::other", "all", "any")],
+        &[("#", "all", "any"), ("jobs", "send", "any"), ("jobs::other", "all", "any")],
+    ] {
+        let (mut script, authorization) = guarded_with(open, limits(), jobs);
+        let (ann, bob) = (script.join(&user("ann", passing("a"))), script.join(&user("bob", passing("b"))));
+        let publisher = script.join(&user("p", passing("p")));
+        script.subscribe(ann, "jobs::mine", 1);
+        script.subscribe(bob, "jobs::other", 1);
+        for (id, came) in [(1, 1), (2, 0)] {
+            script.publish(publisher, &Letter::new("jobs", "x", 1, id));
+            script.node.settle();
+            assert_eq!((script.payloads(ann).len(), script.payloads(bob).len()), (came, 1), "{closed:?}");
+            authorization.replace(settings(closed));
+        }
+    }
+}
+
+#[test]
+fn what_the_setting_of_a_queue_permits_comes_though_the_address_is_closed() {
+    let grants = &[
+        ("#", "all", "any"),
+        ("jobs", "send", "any"),
+        ("jobs::mine", "all", "any"),
+        ("x.y", "send", "any"),
+        ("x.y::g.x.y", "all", "any"),
+        ("x.z", "send", "any"),
+        ("x.z::ann.x.z", "all", "any"),
+    ];
+    let (mut script, _) = guarded_with(grants, limits(), jobs);
+    let (ann, publisher) = (script.join(&user("ann", lasting("ann"))), script.join(&user("p", passing("p"))));
+    for filter in ["jobs::mine", "$share/g/x/y", "x/z", "#"] {
+        script.subscribe(ann, filter, 2);
+    }
+    for (id, topic) in (1..).zip(["jobs", "x/y", "x/z", "x/w"]) {
+        script.publish(publisher, &Letter::new(topic, topic, 2, id));
+        script.node.settle();
+        assert_eq!(script.payloads(ann), [topic]);
+    }
+}
+
+#[test]
+fn a_name_that_comes_to_mean_a_queue_later_opens_nothing() {
+    let (mut script, _) = guarded(&[("#", "all", "any"), ("a.secret", "all", "admin")]);
+    let (ann, admin) = (script.join(&user("ann", lasting("ann"))), script.join(&user("admin", lasting("admin"))));
+    // So far it is an address like any other.
+    script.subscribe(ann, "a/secret::g/a/secret", 1);
+    script.subscribe(admin, "$share/g/a/secret", 1);
+    script.node.settle();
+    script.node.crash();
+    let (ann, admin) = (script.rejoin(&user("ann", lasting("ann"))), script.rejoin(&user("admin", lasting("admin"))));
+    for id in 1..=4 {
+        script.publish(admin, &Letter::new("a/secret", "x", 0, 0));
+        script.node.settle();
+        assert_eq!((script.payloads(ann).len(), script.payloads(admin).len()), (0, 1), "{id}");
+    }
+}
+
+#[test]
+fn a_declared_address_with_a_wildcard_is_checked_message_by_message() {
+    let declared = || {
+        let queues = vec![("q".into(), true)];
+        let address = DeclaredAddress { name: "jobs.#".into(), is_anycast: true, is_multicast: false, queues };
+        Options { addresses: vec![address], ..options() }
+    };
+    let grants = &[("#", "all", "any"), ("jobs.secret", "all", "admin")];
+    let (mut script, _) = guarded_with(grants, limits(), declared);
+    let (ann, admin) = (script.join(&user("ann", passing("a"))), script.join(&user("admin", passing("b"))));
+    script.subscribe(ann, "jobs/#", 1);
+    script.publish(admin, &Letter::new("jobs/1", "1", 0, 0));
+    script.publish(admin, &Letter::new("jobs/secret", "2", 0, 0));
+    script.node.settle();
+    assert_eq!(script.payloads(ann), ["1"]);
+}
+
+#[test]
+fn what_an_ended_subscription_has_left_in_the_queue_feels_a_revocation() {
+    for fails in [false, true] {
+        let (mut script, authorization) = guarded(OPEN);
+        let narrow = Hello { receive_maximum: Some(1), ..lasting("ann") };
+        let (mut ann, publisher) = (script.join(&user("ann", narrow.clone())), script.join(&user("p", passing("p"))));
+        script.subscribe(ann, "b/#", 1);
+        script.subscribe(ann, "a/secret", 1);
+        for (id, topic) in [(1, "b/1"), (2, "a/secret"), (3, "b/2")] {
+            script.publish(publisher, &Letter::new(topic, topic, 1, id));
+        }
+        script.node.settle();
+        let mut first = script.messages(ann);
+        script.send(ann, &packet::unsubscribe(ann.version, 8, &["a/secret"]));
+        script.node.settle();
+        assert_eq!(script.hears(ann), [Heard::UnsubAck(8, vec![0])]);
+        authorization.replace(settings(CLOSED));
+        if fails {
+            script.node.crash();
+            ann = script.rejoin(&user("ann", narrow));
+            first = script.messages(ann);
+        }
+        assert_eq!(first.len(), 1);
+        script.ack(ann, AckKind::PubAck, first[0].2);
+        assert_eq!(topics(&mut script, ann), ["b/2"], "{fails}");
+    }
 }
