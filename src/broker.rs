@@ -183,6 +183,11 @@ fn hashing_threads() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from).max(2)
 }
 
+fn has_journal_of_artemis(directory: &Path) -> bool {
+    let files = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    files.map(|file| PathBuf::from(file.file_name())).any(|name| name.extension().is_some_and(|ending| ending == "amq"))
+}
+
 fn open_journal(
     instance: &Instance,
     config: &Config,
@@ -190,6 +195,13 @@ fn open_journal(
 ) -> Result<Option<Box<dyn Journal>>, Failure> {
     if !config.persistence_enabled {
         return Ok(None);
+    }
+    let directory = instance.root.join(&config.journal_directory);
+    if has_journal_of_artemis(&directory) {
+        tracing::warn!(
+            "{} has a journal of Artemis, which is not read: its messages and subscriptions are not here",
+            directory.display()
+        );
     }
     let mut options = JournalOptions::new(instance.data_of(config));
     options.sync = config.journal_datasync && config.journal_sync_non_transactional;

@@ -193,6 +193,20 @@ const NO_EFFECT: &[&str] = &[
     "view-permission-method-match-pattern",
 ];
 
+/// What it means that some of these have no effect, and whether that deserves to be logged as an error.
+const MEANINGS: &[(&str, bool, &str)] = &[
+    ("bridges", false, "no message goes to other brokers"),
+    ("broker-connections", false, "no message goes to other brokers"),
+    ("broker-plugins", true, "no plugin of Java is asked or told"),
+    ("cluster-connections", false, "this broker is alone"),
+    ("diverts", false, "no message is diverted"),
+    ("federations", false, "no message comes from other brokers"),
+    ("ha-policy", true, "this broker is active as soon as it runs, and replicates nothing"),
+    ("queues", false, "declare queues in <addresses>"),
+    ("remoting-incoming-interceptors", true, "no interceptor of Java is asked"),
+    ("remoting-outgoing-interceptors", true, "no interceptor of Java is asked"),
+];
+
 /// Makes a configuration of the mirror of `broker.xml`.
 pub(super) fn read(root: &Element, findings: &mut Findings) -> Config {
     let mut config = Config::default();
@@ -240,6 +254,12 @@ fn apply(config: &mut Config, element: &Element, findings: &mut Findings) {
     if let Some((_, rule)) = RULES.iter().find(|(known, _)| *known == name) {
         let result = rule.apply(config, element, findings);
         findings.accept(element, result);
+    } else if let Some((_, is_severe, meaning)) = MEANINGS.iter().find(|(known, ..)| *known == name) {
+        let warn = if *is_severe { Findings::warn_severely } else { Findings::warn };
+        warn(findings, element, format!("<{name}> has no effect: {meaning}"));
+    } else if name == "store" && element.child("database-store").is_some() {
+        let message = "<database-store> has no effect: what is durable is kept in <journal-directory>";
+        findings.warn_severely(element, message);
     } else if NO_EFFECT.contains(&name) {
         findings.no_effect(element, &format!("<{name}>"));
     } else {
@@ -288,7 +308,8 @@ mod tests {
 
     #[test]
     fn names_are_unique() {
-        assert!(NO_EFFECT.is_sorted());
+        assert!(NO_EFFECT.is_sorted() && MEANINGS.is_sorted());
+        assert!(MEANINGS.iter().all(|(name, ..)| NO_EFFECT.contains(name)));
         let mut all: Vec<_> = RULES.iter().map(|(name, _)| *name).chain(NO_EFFECT.iter().copied()).collect();
         all.sort_unstable();
         assert!(all.windows(2).all(|pair| pair[0] != pair[1]));

@@ -79,8 +79,8 @@ impl Findings {
         self.push_warning(at, message.into(), false);
     }
 
-    pub fn warn_severely(&mut self, at: &Element, message: String) {
-        self.push_warning(at, message, true);
+    pub fn warn_severely(&mut self, at: &Element, message: impl Into<String>) {
+        self.push_warning(at, message.into(), true);
     }
 
     fn push_warning(&mut self, at: &Element, message: String, severe: bool) {

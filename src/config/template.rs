@@ -140,7 +140,7 @@ fn escape_property(text: &str) -> String {
 mod tests {
     use super::super::bootstrap::{self, Bootstrap, DOMAIN};
     use super::super::login::{self, LoginKind};
-    use super::super::{load, log4j2, properties};
+    use super::super::{Config, ResourceLimits, load, log4j2, properties};
     use super::*;
 
     fn file(name: &str, placeholders: &Placeholders) -> String {
@@ -153,6 +153,45 @@ mod tests {
         for (name, text) in files(&Placeholders::default()) {
             assert_eq!(std::fs::read_to_string(etc.join(name)).unwrap_or_default(), text, "{name}");
         }
+    }
+
+    fn loaded(text: &str) -> Config {
+        let mut config = load("broker.xml", text, &|_| None).unwrap();
+        config.acceptors.iter_mut().for_each(|acceptor| acceptor.line = 0);
+        config
+    }
+
+    #[test]
+    fn the_elements_in_comments_are_defaults() {
+        let shipped = file("broker.xml", &Placeholders::default());
+        let section = shipped.find("<resource-limit-settings>").unwrap();
+        let (before, after) = shipped.split_at(section);
+        let whole = format!("{before}-->{}", after.replacen("-->", "", 1));
+        let taken_out = |line: &str| match line.trim().strip_prefix("<!-- <") {
+            Some(element) => format!("<{}\n", element.trim_end_matches(" -->")),
+            None => format!("{line}\n"),
+        };
+        let config = loaded(&whole.lines().map(taken_out).collect::<String>());
+        assert_eq!(config.resource_limits.by_role["amq"], ResourceLimits::default());
+        assert_eq!(config.address_settings.resolve("a").expiry_delay, Some(-1));
+        assert_eq!(config.global_max_size, Some(1 << 30));
+        let default = loaded(&shipped);
+        let (resource_limits, address_settings) = (default.resource_limits.clone(), default.address_settings.clone());
+        assert_eq!(Config { global_max_size: None, resource_limits, address_settings, ..config }, default);
+    }
+
+    #[test]
+    fn the_parameters_in_the_comment_are_defaults() {
+        let shipped = file("broker.xml", &Placeholders::default());
+        let explained = shipped.lines().filter_map(|line| line.strip_prefix("          ")?.split_whitespace().next());
+        let is_parameter =
+            |word: &&str| !word.contains('<') && word.split_once('=').is_some_and(|(_, value)| value != "");
+        let parameters: Vec<_> = explained.filter(is_parameter).collect();
+        assert!(parameters.len() > 35, "{parameters:?}");
+        let uri = format!(":1883?protocols=MQTT;{}", parameters.join(";"));
+        let mut config = loaded(&shipped.replace(":1883?protocols=MQTT", &uri));
+        assert!(std::mem::take(&mut config.acceptors[1].mqtt.default_session_expiry_is_explicit));
+        assert_eq!(config, loaded(&shipped));
     }
 
     #[test]

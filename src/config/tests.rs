@@ -274,6 +274,24 @@ fn declared_queues_have_their_attributes() {
 }
 
 #[test]
+fn what_an_instance_of_artemis_does_and_this_broker_does_not_is_told() {
+    let config = core(
+        "<ha-policy><shared-store><backup/></shared-store></ha-policy>
+        <store><database-store/></store>\n<store2/>\n<diverts/>",
+    );
+    let config = config.unwrap();
+    assert_eq!(config.warnings.iter().map(|warning| warning.severe).collect::<Vec<_>>(), [true, true, false, false]);
+    let messages = messages(&config);
+    assert!(
+        messages[0]
+            .ends_with("<ha-policy> has no effect: this broker is active as soon as it runs, and replicates nothing")
+    );
+    assert!(messages[1].ends_with("<database-store> has no effect: what is durable is kept in <journal-directory>"));
+    assert!(messages[3].ends_with("<diverts> has no effect: no message is diverted"));
+    assert!(core("<store><file-store/></store>").unwrap().warnings.iter().all(|warning| !warning.severe));
+}
+
+#[test]
 fn what_is_declared_twice_counts_once() {
     let config = core(
         "<addresses><address name='a'><anycast><queue name='q' max-consumers='1'/></anycast></address>

@@ -121,6 +121,26 @@ fn the_readme_has_the_defaults_of_the_shipped_file() {
 }
 
 #[test]
+fn the_shipped_file_has_the_limits_of_the_document() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();
+    let (document, shipped) = (read("docs/limits.md"), read(FILE));
+    let cells = document.lines().map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
+    let rows: Vec<_> = cells.filter(|cells| cells.get(1).is_some_and(|name| name.starts_with('`'))).collect();
+    assert!(rows.len() > 25, "docs/limits.md has no tables of limits");
+    for row in rows {
+        for name in row[1].split(", ").map(|name| name.trim_matches('`')) {
+            let default = row[2].split(' ').next().unwrap();
+            let (parameter, element) = (format!("{name}={default}"), format!("<{name}>{default}</{name}>"));
+            let of_user = format!("<{name}>-1</{name}>");
+            let is_there =
+                [parameter, element, of_user].iter().any(|text| shipped.split_whitespace().any(|word| word == text));
+            assert!(is_there || name.starts_with("ssl"), "etc/broker.xml does not explain {name} with {default}");
+        }
+    }
+}
+
+#[test]
 fn a_broker_that_is_asked_to_stop_says_so_to_its_clients() {
     for signal in ["TERM", "INT"] {
         let instance = Instance::new();

@@ -112,6 +112,16 @@ fn an_instance_of_artemis_that_was_moved_starts() {
 }
 
 #[test]
+fn a_journal_of_artemis_is_named_and_left_alone() {
+    let instance = Instance::new();
+    fs::create_dir_all(instance.path("data/journal")).unwrap();
+    instance.write("data/journal/activemq-data-1.amq", "x");
+    let text = instance.start().stop().success();
+    assert!(text.contains(" WARN ") && text.contains("data/journal has a journal of Artemis"), "{text}");
+    assert_eq!(instance.read("data/journal/activemq-data-1.amq"), "x");
+}
+
+#[test]
 fn the_files_of_an_instance_may_be_elsewhere() {
     let instance = Instance::new();
     fs::rename(instance.path("etc"), instance.path("elsewhere")).unwrap();
