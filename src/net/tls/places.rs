@@ -28,7 +28,8 @@ pub(super) struct Places {
 
 struct Holder {
     since: Instant,
-    has_to_go: Notify,
+    /// Told when somebody waits.
+    may_have_to_go: Notify,
 }
 
 /// A place that is taken; dropping it gives it to the next.
@@ -55,21 +56,13 @@ impl Places {
             self.taken.add(1);
             return self.begin(Place { places: self.clone(), holder: None });
         }
-        let (sender, mut receiver) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         self.enqueue(sender);
-        loop {
-            let oldest = self.holders.borrow().front().cloned();
-            let grace_is_over = async {
-                match &oldest {
-                    Some(oldest) => tokio::time::sleep_until(oldest.since + self.grace).await,
-                    None => pending().await,
-                }
-            };
-            tokio::select! {
-                biased;
-                Ok(place) = &mut receiver => return self.begin(place),
-                () = grace_is_over => self.dismiss(oldest),
-            }
+        self.hurry_the_oldest();
+        match receiver.await {
+            Ok(place) => self.begin(place),
+            // Nobody drops what waits here without having given it a place.
+            Err(_) => pending().await,
         }
     }
 
@@ -83,27 +76,35 @@ impl Places {
     }
 
     fn begin(&self, mut place: Place) -> Place {
-        let holder = Rc::new(Holder { since: Instant::now(), has_to_go: Notify::new() });
+        let holder = Rc::new(Holder { since: Instant::now(), may_have_to_go: Notify::new() });
         self.holders.borrow_mut().push_back(holder.clone());
         place.holder = Some(holder);
         place
     }
 
-    fn dismiss(&self, oldest: Option<Rc<Holder>>) {
-        let Some(oldest) = oldest else { return };
-        self.holders.borrow_mut().retain(|other| !Rc::ptr_eq(other, &oldest));
-        oldest.has_to_go.notify_one();
-        self.taken.refuse();
+    fn hurry_the_oldest(&self) {
+        if let Some(oldest) = self.holders.borrow().front() {
+            oldest.may_have_to_go.notify_one();
+        }
+    }
+
+    /// Whether somebody waits who has not given up.
+    fn is_wanted(&self) -> bool {
+        let mut waiting = self.waiting.borrow_mut();
+        while waiting.pop_if(|newest| newest.is_closed()).is_some() {}
+        !waiting.is_empty()
     }
 }
 
 impl Place {
-    /// Comes when the place is wanted by another.
+    /// Comes when this is the oldest whose grace is over, and another waits for a place.
     pub async fn is_wanted(&self) {
-        match &self.holder {
-            Some(holder) => holder.has_to_go.notified().await,
-            None => pending().await,
+        let Some(holder) = &self.holder else { return pending().await };
+        tokio::time::sleep_until(holder.since + self.places.grace).await;
+        while !self.places.is_wanted() {
+            holder.may_have_to_go.notified().await;
         }
+        self.places.taken.refuse();
     }
 }
 
@@ -118,6 +119,7 @@ impl Drop for Place {
             if !next.is_closed() {
                 // If it gives up before it looks, this comes back here.
                 drop(next.send(Place { places: self.places.clone(), holder: None }));
+                self.places.hurry_the_oldest();
                 return;
             }
         }
@@ -191,6 +193,27 @@ mod tests {
             drop(first);
             assert!(second.await.is_ok());
             assert_eq!((places.taken.current(), places.taken.refused()), (0, 1));
+        });
+    }
+
+    /// However many wait: each that goes counts once, and makes room for one.
+    #[test]
+    fn who_has_to_go_is_counted_once() {
+        const WAITING: u64 = 500;
+        let places = one_place(Duration::from_millis(1));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        tokio::task::LocalSet::new().block_on(&runtime, async {
+            let waiting = |_| {
+                let places = places.clone();
+                tokio::task::spawn_local(async move { places.take().await.is_wanted().await })
+            };
+            let mut tasks: Vec<_> = (0..=WAITING).map(waiting).collect();
+            while tasks.iter().filter(|task| task.is_finished()).count() < 3 {
+                tokio::task::yield_now().await;
+            }
+            let gone = tasks.iter().filter(|task| task.is_finished()).count() as u64;
+            assert_eq!(places.taken.refused(), gone);
+            tasks.drain(..).for_each(|task| task.abort());
         });
     }
 }
