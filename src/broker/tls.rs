@@ -101,7 +101,8 @@ fn cipher_suite(name: &str) -> Result<tls::SupportedCipherSuite, String> {
 
 // Java compares the whole name, whatever its case.
 fn server_names(pattern: &str) -> Result<Regex, String> {
-    Regex::new(&format!("^(?i:{pattern})$")).map_err(|error| {
+    // By itself first: what closes a bracket too many would not stand for the whole name.
+    Regex::new(pattern).and_then(|_| Regex::new(&format!("^(?i:{pattern})$"))).map_err(|error| {
         format!("sniHost: expected a regular expression such as .*\\.example\\.com, found {pattern:?}: {error}")
     })
 }

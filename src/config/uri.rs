@@ -41,7 +41,7 @@ fn parameter(pair: &str) -> Result<(String, String), String> {
     // A part of a password may stand alone here, so nothing of it is shown.
     let (key, value) =
         pair.split_once('=').ok_or("expected key=value between ? ; and &: write %3B for ; in a value")?;
-    let key = decode(key.trim())?;
+    let key = decode(key.trim()).map_err(|_| "a key is not percent-encoded correctly")?;
     let value = decode(value.trim()).map_err(|_| format!("the value of {key} is not percent-encoded correctly"))?;
     Ok((key, value))
 }
@@ -115,6 +115,16 @@ mod tests {
                 parameters: own(parameters),
             };
             assert_eq!(Uri::parse(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_password_is_not_shown() {
+        for text in
+            ["tcp://h:1?p=a;secret", "tcp://h:1?p=a;secret%zz=x", "tcp://h:1?p=a;secret%=", "tcp://h:1?p=secret%"]
+        {
+            let message = Uri::parse(text).unwrap_err();
+            assert!(!message.contains("secret"), "{message}");
         }
     }
 

@@ -106,7 +106,8 @@ impl Users {
         self.roles.insert(user.clone(), Vec::new());
         match subject.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')) {
             Some(expression) => {
-                let whole = Regex::new(&format!("^(?:{expression})$"));
+                // By itself first: what closes a bracket too many would not stand for the whole subject.
+                let whole = Regex::new(expression).and_then(|_| Regex::new(&format!("^(?:{expression})$")));
                 let whole = whole
                     .map_err(|error| CertificateError::Expression { user: user.clone(), message: error.to_string() })?;
                 self.by_expression.push((whole, user));
@@ -168,17 +169,20 @@ impl LoginModule for ExternalCertificateLogin {
     }
 }
 
-/// A distinguished name in a form in which spaces around separators and the case of keywords make no difference.
+/// A distinguished name in a form in which spaces around separators and the case of keywords make no difference. Whatever
+/// else is white belongs to the value: no other certificate may pass for the one that is meant.
 fn canonical(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
-    let (mut is_quoted, mut is_escaped, mut in_keyword) = (false, false, true);
-    for c in name.trim().chars() {
-        if in_keyword && c.is_whitespace() {
+    let (mut is_quoted, mut is_escaped, mut in_keyword, mut is_first) = (false, false, true, false);
+    for c in name.trim_matches(' ').chars() {
+        if in_keyword && c.is_whitespace() || is_first && c == ' ' {
             continue;
         }
+        is_first = false;
         if !is_quoted && !is_escaped && matches!(c, ',' | '+' | '=') {
-            out.truncate(out.trim_end().len());
+            out.truncate(out.trim_end_matches(' ').len());
             in_keyword = c != '=';
+            is_first = c == '=';
             out.push(c);
             continue;
         }
@@ -186,7 +190,7 @@ fn canonical(name: &str) -> String {
         is_escaped = c == '\\' && !is_escaped;
         if in_keyword {
             out.extend(c.to_uppercase());
-        } else if !(c.is_whitespace() && out.ends_with('=')) {
+        } else {
             out.push(c);
         }
     }
@@ -246,7 +250,9 @@ mod tests {
         assert_eq!(open(&[], &[]).unwrap_err(), CertificateError::NoUsers);
         assert_eq!(open(&[("", "CN=a")], &[]).unwrap_err(), CertificateError::NoName);
         assert_eq!(open(&[("a", "")], &[]).unwrap_err(), CertificateError::NoSubject("a".to_owned()));
-        assert!(matches!(open(&[("a", "/(/")], &[]), Err(CertificateError::Expression { .. })));
+        for expression in ["/(/", "/CN=a)|(CN=b/"] {
+            assert!(matches!(open(&[("a", expression)], &[]), Err(CertificateError::Expression { .. })));
+        }
         let module = open(&[("a", "CN=a")], &[("amq", "a")]).unwrap();
         assert!(module.replace(CertificateOptions::default()).is_err());
         assert_eq!((module.epoch(), module.roles("a")), (0, Some(vec!["amq".to_owned()])));
@@ -266,5 +272,21 @@ mod tests {
         }
         assert_ne!(canonical("CN=a"), canonical("CN=A"));
         assert_ne!(canonical("CN=a b"), canonical("CN=ab"));
+    }
+
+    /// What Java does not put between quotes, and what stands between them, is told apart.
+    #[test]
+    fn no_other_subject_passes_for_the_one_that_is_meant() {
+        for (other, meant) in [
+            ("CN=\tadmin", "CN=admin"),
+            ("CN=admin\u{a0}", "CN=admin"),
+            ("CN=\u{2003}admin, O=a", "CN=admin, O=a"),
+            ("CN=admin\u{a0}, O=a", "CN=admin, O=a"),
+            ("CN=\"a= b\"", "CN=\"a=b\""),
+            ("CN=\" admin\"", "CN=admin"),
+            ("CN=\"admin, O=a\"", "CN=admin, O=a"),
+        ] {
+            assert_ne!(canonical(other), canonical(meant), "{other:?}");
+        }
     }
 }

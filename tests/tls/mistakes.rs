@@ -65,6 +65,7 @@ fn a_parameter_that_cannot_be_kept() {
         ("enabledCipherSuites=TLS_RSA_WITH_NULL_MD5", "enabledCipherSuites: expected some of TLS_"),
         ("enabledProtocols=TLSv1.2;enabledCipherSuites=TLS_AES_128_GCM_SHA256", "enabledCipherSuites: "),
         ("sniHost=(", "sniHost: expected a regular expression"),
+        ("sniHost=a)|(b", "sniHost: expected a regular expression"),
         ("sslHandshakeTimeout=soon", "sslHandshakeTimeout: expected a whole number"),
         ("keyStoreType=PKCS11", "keyStoreType: expected PKCS12, JKS, PEM or PEMCFG, found \"PKCS11\""),
         ("clientIdFromCertificate=serial", "clientIdFromCertificate: expected cn, san or dn"),
