@@ -86,7 +86,7 @@ impl Problem {
             Self::NoCertificateOf(alias) => format!("it has no certificate of the key {alias}"),
             Self::OtherKey(alias) => format!("the key {alias} is not that of its certificate"),
             Self::Algorithm(alias) => {
-                format!("the key {alias} is not one of RSA, ECDSA (P-256, P-384, P-521) or Ed25519")
+                format!("the key {alias} is not one of RSA (2048 to 8192 bits), ECDSA (P-256, P-384, P-521) or Ed25519")
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use pkcs8::der::SecretDocument;
+use pkcs8::pkcs5::pbes2::Kdf;
 use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{
@@ -17,6 +18,12 @@ const ALIAS: &str = "pem";
 
 /// Files that a configuration of PEM files may name.
 const SOURCES_MAX: usize = 64;
+
+/// Iterations of PBKDF2 up to which keys are opened, as in Java.
+const ITERATIONS_MAX: u32 = 5_000_000;
+
+/// Bytes that scrypt may go through.
+const SCRYPT_MAX: u64 = 1 << 30;
 
 const TO_PKCS8: &str = "openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE -out FILE.new";
 
@@ -71,8 +78,8 @@ fn property(line: &str) -> Option<(&str, &str)> {
 }
 
 fn read_as(alias: &str, bytes: &[u8], store: &mut Store) -> Result<(), Problem> {
-    let text = std::str::from_utf8(bytes).map_err(|_| Problem::Unknown)?;
-    for section in sections(text)? {
+    let text = String::from_utf8_lossy(bytes);
+    for section in sections(&text)? {
         let pem = section.text.as_bytes();
         match section.label {
             "CERTIFICATE" | "X509 CERTIFICATE" => {
@@ -111,15 +118,29 @@ fn add_key(alias: &str, key: SealedKey, store: &mut Store) {
 /// Opens an encrypted PKCS8 key.
 ///
 /// # Errors
-/// The password is wrong, or the encryption one of PKCS5 version 1.
+/// The password is wrong, or the encryption one that is not read, or that would take too long or too much memory.
 pub(super) fn unseal(sealed: &[u8], password: &str, alias: &str) -> Result<PrivateKeyDer<'static>, Problem> {
     let old = || Problem::foreign("a key with an encryption of old", TO_PKCS8);
     let info = EncryptedPrivateKeyInfoRef::try_from(sealed).map_err(|_| old())?;
+    if !is_bearable(&info.encryption_algorithm.pbes2().ok_or_else(old)?.kdf) {
+        return Err(Problem::foreign("a key whose password is stretched beyond measure", TO_PKCS8));
+    }
     let wrong = || Problem::KeyPassword(alias.to_owned());
     let key = info.decrypt(password).map_err(|_| wrong())?;
     // A wrong password can leave bytes that look padded.
     PrivateKeyInfoRef::try_from(key.as_bytes()).map_err(|_| wrong())?;
     Ok(PrivatePkcs8KeyDer::from(key.as_bytes().to_vec()).into())
+}
+
+fn is_bearable(kdf: &Kdf) -> bool {
+    match kdf {
+        Kdf::Pbkdf2(pbkdf2) => pbkdf2.iteration_count <= ITERATIONS_MAX,
+        Kdf::Scrypt(scrypt) => {
+            let memory = scrypt.cost_parameter.saturating_mul(u64::from(scrypt.block_size)).saturating_mul(128);
+            memory.saturating_mul(u64::from(scrypt.parallelization)) <= SCRYPT_MAX
+        }
+        _ => false,
+    }
 }
 
 /// The revocation lists among the sections; at least one.
@@ -156,6 +177,11 @@ fn sections(text: &str) -> Result<Vec<Section<'_>>, Problem> {
 mod tests {
     use std::path::PathBuf;
 
+    use pkcs8::der::Encode;
+    use pkcs8::der::asn1::OctetStringRef;
+    use pkcs8::pkcs5::pbes2::Parameters;
+    use pkcs8::pkcs5::scrypt;
+
     use super::super::{Kind, StoreFile};
     use super::*;
 
@@ -181,6 +207,24 @@ mod tests {
         let windows = STORE.replace('\n', "\r\n");
         let store = parsed(&windows).unwrap();
         assert_eq!((store.keys.len(), store.certificates.len()), (1, 1));
+    }
+
+    /// What a file asks for in memory and time is bounded: with these it would be hours, or more than there is.
+    #[test]
+    fn costs_without_measure_are_refused_before_they_are_paid() {
+        let iv = [7; 16];
+        let mut costly = Vec::new();
+        costly.push(Parameters::generate_pbkdf2_sha256_aes256cbc(ITERATIONS_MAX + 1, b"saltsalt", iv).unwrap());
+        for (log_n, r, p) in [(30, 8, 1), (20, 1 << 14, 1), (14, 8, 1 << 14)] {
+            let params = scrypt::Params::new(log_n, r, p).unwrap();
+            costly.push(Parameters::generate_scrypt_aes256cbc(params, b"saltsalt", iv).unwrap());
+        }
+        for parameters in costly {
+            let encrypted_data = OctetStringRef::new(&[0; 64]).unwrap();
+            let info = EncryptedPrivateKeyInfoRef { encryption_algorithm: parameters.into(), encrypted_data };
+            let problem = unseal(&info.to_der().unwrap(), "changeit", "a").unwrap_err();
+            assert!(matches!(problem, Problem::Foreign { .. }), "{problem:?}");
+        }
     }
 
     #[test]

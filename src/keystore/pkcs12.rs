@@ -1,9 +1,13 @@
 use p12_keystore::error::Error;
 use p12_keystore::{Pkcs12Archive, PrivateKeyBag};
+use pkcs8::der::ErrorKind;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
 use super::error::Problem;
 use super::store::{CertificateEntry, KeyEntry, SealedKey, Store};
+
+const TO_PKCS12: &str =
+    "openssl pkcs12 -legacy -in FILE -nodes -out FILE.pem && openssl pkcs12 -export -in FILE.pem -out FILE.new";
 
 /// Reads a PKCS12 store, those of keytool and OpenSSL, modern and legacy.
 ///
@@ -34,14 +38,17 @@ fn local_id(key: &PrivateKeyBag) -> Option<&[u8]> {
 }
 
 fn problem(error: Error) -> Problem {
+    let foreign = |what| Problem::foreign(what, TO_PKCS12);
     match error {
         Error::MacError(_) | Error::Pkcs5Error(_) | Error::UnpadError => Problem::StorePassword,
         Error::UnsupportedEncryptionScheme | Error::UnsupportedMacAlgorithm | Error::UnsupportedContentType => {
-            Problem::foreign(
-                "a PKCS12 store with an encryption",
-                "openssl pkcs12 -legacy -in FILE -nodes -out FILE.pem && openssl pkcs12 -export -in FILE.pem -out FILE.new",
-            )
+            foreign("a PKCS12 store with an encryption")
         }
+        Error::InvalidParameters => foreign("a PKCS12 store whose password is stretched more than a million times"),
+        Error::DerError(error) if matches!(error.kind(), ErrorKind::OidUnknown { .. }) => {
+            foreign("a PKCS12 store with an encryption")
+        }
+        Error::DerError(error) if error.kind() == ErrorKind::IndefiniteLength => foreign("a PKCS12 store in BER"),
         other => Problem::malformed(other),
     }
 }
@@ -64,6 +71,15 @@ mod tests {
         let store = parsed(STORE, "changeit").unwrap();
         assert_eq!((store.keys.len(), &*store.keys[0].alias, store.keys[0].chain.len()), (1, "broker", 1));
         assert!(matches!(parsed(STORE, "changeIt"), Err(Problem::StorePassword)));
+    }
+
+    /// NSS and Bouncy Castle write stores of this form.
+    #[test]
+    fn a_store_in_ber_is_told() {
+        let ber = [&[0x30, 0x80], &STORE[4..], &[0, 0]].concat();
+        assert!(matches!(Kind::detect(&ber), Ok(Kind::Pkcs12)));
+        let Err(Problem::Foreign { what, .. }) = parsed(&ber, "changeit") else { panic!("it is read") };
+        assert_eq!(what, "a PKCS12 store in BER");
     }
 
     #[test]

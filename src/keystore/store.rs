@@ -82,7 +82,7 @@ impl StoreFile {
         Ok(store)
     }
 
-    /// The keys of the store, or only that with the alias; at least one.
+    /// The keys of the store that TLS can use, or only that with the alias; at least one.
     ///
     /// # Errors
     /// There is none, a password is wrong, or a key does not fit its certificate.
@@ -95,11 +95,19 @@ impl StoreFile {
         // Java's stores do not tell upper from lower case.
         let is_meant = |entry: &&KeyEntry| alias.is_none_or(|alias| entry.alias.to_lowercase() == alias.to_lowercase());
         let password = self.key_password.as_deref().or(self.password.as_deref());
-        let identities = store.keys.iter().filter(is_meant).map(|entry| entry.identity(password, &store.certificates));
-        let identities: Vec<_> = identities.collect::<Result<_, _>>().map_err(at)?;
+        let mut identities = Vec::new();
+        let mut unused = None;
+        for entry in store.keys.iter().filter(is_meant) {
+            match entry.identity(password, &store.certificates) {
+                Ok(identity) => identities.push(identity),
+                // As in Java, whoever can be used is.
+                Err(problem @ Problem::Algorithm(_)) => unused = Some(problem),
+                Err(problem) => return Err(at(problem)),
+            }
+        }
         if identities.is_empty() {
             let alias = alias.unwrap_or_default().to_owned();
-            return Err(at(Problem::NoSuchAlias { alias, found: aliases() }));
+            return Err(at(unused.unwrap_or_else(|| Problem::NoSuchAlias { alias, found: aliases() })));
         }
         Ok(identities)
     }
@@ -150,6 +158,10 @@ pub fn revocation_lists(path: &Path) -> Result<Vec<CertificateRevocationListDer<
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
+    // A pipe would keep whoever opens it waiting for a writer.
+    if !std::fs::metadata(path).map_err(Problem::Unreadable)?.is_file() {
+        return Err(Problem::Unreadable(std::io::Error::other("it is not a file")));
+    }
     let file = File::open(path).map_err(Problem::Unreadable)?;
     file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(Problem::Unreadable)?;
     if bytes.len() as u64 > FILE_MAX { Err(Problem::TooLarge) } else { Ok(bytes) }

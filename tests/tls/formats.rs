@@ -41,6 +41,16 @@ fn pkcs12_of_keytool() {
     });
 }
 
+/// A key that TLS has no use for does not keep the others from theirs.
+#[test]
+fn a_key_of_dsa_among_others() {
+    serves_self_signed("keyStorePassword=changeit", |stores| {
+        let dsa = ["-genkeypair", "-alias", "dsa", "-keystore", "store", "-storepass", PASSWORD, "-keyalg", "DSA"];
+        stores.keytool(&[&dsa[..], &["-dname", "CN=dsa"]].concat());
+        generate(stores, &["-keyalg", "EC"]);
+    });
+}
+
 #[test]
 fn legacy_pkcs12_of_keytool() {
     serves_self_signed("keyStorePassword=changeit", |stores| {
@@ -80,6 +90,18 @@ fn jks_with_a_password_of_the_key() {
     });
 }
 
+/// As text of old has it, and as `openssl s_client -showcerts` prints it.
+#[test]
+fn pem_with_text_in_any_encoding() {
+    for text in [&b"subject=O = Z\xE4hler\n"[..], b"0 s:CN = localhost\n"] {
+        serves("", |stores| {
+            stores.join(&["server.key", "server.pem"], "store");
+            let sections = std::fs::read(stores.path("store")).unwrap();
+            std::fs::write(stores.path("store"), [text, &sections].concat()).unwrap();
+        });
+    }
+}
+
 #[test]
 fn pem_with_key_and_chain() {
     serves("keyStoreType=PEM", |stores| stores.join(&["server.key", "server.pem", "ca.pem"], "store"));
@@ -96,7 +118,8 @@ fn pem_with_a_traditional_key() {
 
 #[test]
 fn pem_with_an_encrypted_key() {
-    for algorithm in [&["-v2", "aes-256-cbc"][..], &["-scrypt"]] {
+    // The last is what OpenSSL 1.0 made.
+    for algorithm in [&["-v2", "aes-256-cbc"][..], &["-scrypt"], &["-v2", "aes-256-cbc", "-v2prf", "hmacWithSHA1"]] {
         serves("keyStorePassword=changeit", |stores| {
             let to = ["pkcs8", "-topk8", "-in", "server.key", "-out", "sealed.key", "-passout", "pass:changeit"];
             stores.openssl(&[&to[..], algorithm].concat());
