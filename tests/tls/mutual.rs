@@ -2,6 +2,9 @@
 
 use std::process::Command;
 
+use tokio_rustls::rustls::HandshakeKind;
+use tokio_rustls::rustls::version::{TLS12, TLS13};
+
 use crate::client::Dialer;
 use crate::python;
 use crate::stores::{CLIENT, PASSWORD, Stores, instance};
@@ -103,7 +106,20 @@ fn a_certificate_for_servers_only() {
     let instance = needing("");
     let stores = stores(&instance);
     let broker = instance.start();
-    is_refused(&broker, &Dialer::showing(&stores, "server"), "its extendedKeyUsage is not that of clients");
+    is_refused(&broker, &Dialer::showing(&stores, "server"), "its keyUsage or extendedKeyUsage is not that of clients");
+}
+
+/// As in Java: a key that may only decipher proves nobody.
+#[test]
+fn a_certificate_whose_key_may_not_sign() {
+    let instance = needing("");
+    let stores = stores(&instance);
+    stores.issue("cipher", "/CN=client", &format!("{CLIENT}keyUsage=keyEncipherment\n"), 30);
+    stores.issue("signer", "/CN=client", &format!("{CLIENT}keyUsage=digitalSignature\n"), 30);
+    let broker = instance.start();
+    Dialer::showing(&stores, "signer").connect(broker.port(), "a").unwrap();
+    let why = "its keyUsage or extendedKeyUsage is not that of clients";
+    is_refused(&broker, &Dialer::showing(&stores, "cipher"), why);
 }
 
 /// As `openssl x509 -req` makes it without extensions.
@@ -185,4 +201,25 @@ fn an_authority_without_a_revocation_list() {
     stores.revoke_none("other", "other.crl");
     let broker = instance.start();
     is_refused(&broker, &Dialer::showing(&stores, "client"), "crlPath has no list of one of its issuers");
+}
+
+/// A resumed connection proves nothing anew: what it was let in with has to count still.
+#[test]
+fn a_list_that_has_gone_out_of_date_counts_for_resumed_connections() {
+    for version in [&TLS12, &TLS13] {
+        let instance = needing("crlPath=short.crl");
+        let stores = stores(&instance);
+        stores.revoke_none("ca", "none.crl");
+        let by = ["ca", "-config", "ca.cnf", "-keyfile", "ca.key", "-cert", "ca.pem"];
+        stores.openssl(&[&by[..], &["-gencrl", "-crlsec", "6", "-out", "short.crl"]].concat());
+        let broker = instance.start();
+        let resuming = Dialer::of(&stores, &[version], Some("client"));
+        resuming.connect(broker.port(), "a").unwrap();
+        let resumed = resuming.connect(broker.port(), "a").unwrap();
+        assert_eq!(resumed.conn.handshake_kind(), Some(HandshakeKind::Resumed));
+        let fresh = || Dialer::showing(&stores, "client").connect(broker.port(), "b");
+        process::eventually("the list is out of date", || fresh().is_err());
+        assert!(resuming.connect(broker.port(), "a").is_err(), "{version:?}");
+        broker.process.wait_for("a list in crlPath is out of date");
+    }
 }

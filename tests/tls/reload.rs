@@ -111,6 +111,71 @@ fn a_bad_file_keeps_the_old_and_is_told() {
     assert_ne!(serial(&dialer.connect(broker.port(), "c").unwrap()), before);
 }
 
+/// An instance whose key and certificate are named in a configuration.
+fn configured() -> Instance {
+    let instance = instance("keyStoreType=PEMCFG;keyStorePath=store;sslAutoReload=true");
+    let period = "<configuration-file-refresh-period>300</configuration-file-refresh-period></core>";
+    instance.replace("etc/broker.xml", "</core>", period);
+    let stores = Stores::with_server(&instance);
+    stores.join(&["server.key", "server.pem"], "one.pem");
+    std::fs::write(stores.path("store"), "source.all=one.pem\n").unwrap();
+    instance
+}
+
+/// A configuration is often written before what it names.
+#[test]
+fn a_file_that_is_named_before_it_is_there() {
+    let instance = configured();
+    let stores = Stores::existing(&instance);
+    let broker = instance.start();
+    let dialer = Dialer::trusting(&stores);
+    let before = serial(&dialer.connect(broker.port(), "a").unwrap());
+    std::fs::write(stores.path("store"), "source.key=two.key\nsource.certificate=two.pem\n").unwrap();
+    wait(&broker, "two.pem: it cannot be read", 1);
+    stores.issue("next", "/CN=localhost", SERVER, 30);
+    stores.replace_by_join(&["next.pem"], "two.pem");
+    wait(&broker, "two.key: it cannot be read", 1);
+    stores.replace_by_join(&["next.key"], "two.key");
+    broker.process.wait_for(RENEWED);
+    assert_ne!(serial(&dialer.connect(broker.port(), "b").unwrap()), before);
+}
+
+/// A pipe is no file: whoever opened it would wait for ever.
+#[test]
+fn a_pipe_does_not_hold_up_what_comes_after() {
+    let instance = configured();
+    let stores = Stores::existing(&instance);
+    let broker = instance.start();
+    std::fs::remove_file(stores.path("one.pem")).unwrap();
+    nix::unistd::mkfifo(&stores.path("one.pem"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    wait(&broker, "one.pem: it cannot be read: it is not a file", 1);
+    stores.issue("server", "/CN=localhost", SERVER, 30);
+    stores.replace_by_join(&["server.key", "server.pem"], "one.pem");
+    broker.process.wait_for(RENEWED);
+}
+
+/// `cp -p` and `rsync -t` can leave length and time as they were.
+#[test]
+fn a_file_of_the_same_length_and_time() {
+    let instance = configured();
+    let stores = Stores::existing(&instance);
+    let length = stores.text("one.pem").len() + 64;
+    std::fs::write(stores.path("one.pem"), format!("{:length$}", stores.text("one.pem"))).unwrap();
+    let time = std::fs::metadata(stores.path("one.pem")).unwrap().modified().unwrap();
+    let broker = instance.start();
+    let dialer = Dialer::trusting(&stores);
+    let before = serial(&dialer.connect(broker.port(), "a").unwrap());
+    stores.issue("server", "/CN=localhost", SERVER, 30);
+    let text = stores.text("server.key") + stores.text("server.pem").as_str();
+    assert!(text.len() <= length, "{length}");
+    let mut file = std::fs::OpenOptions::new().write(true).open(stores.path("one.pem")).unwrap();
+    file.write_all(format!("{text:length$}").as_bytes()).unwrap();
+    file.set_modified(time).unwrap();
+    drop(file);
+    broker.process.wait_for(RENEWED);
+    assert_ne!(serial(&dialer.connect(broker.port(), "b").unwrap()), before);
+}
+
 /// Clients come and go while files change all the time; none is turned away.
 #[test]
 fn under_load() {

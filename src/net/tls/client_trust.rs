@@ -10,7 +10,7 @@ use tokio_rustls::rustls::{CertificateError, DigitallySignedStruct, Distinguishe
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
-/// Good is what leads to a trusted certificate and, as in Java, what is itself one, while it is valid.
+/// Good is what leads to a trusted certificate and, as in Java, what is itself one, while it is valid; and whose key may sign.
 pub(super) struct ClientTrust {
     paths: Arc<dyn ClientCertVerifier>,
     trusted: Vec<CertificateDer<'static>>,
@@ -30,6 +30,13 @@ impl ClientTrust {
         };
         self.trusted.iter().any(|trusted| trusted == certificate) && is_valid().unwrap_or(false)
     }
+}
+
+/// Whether a certificate's key usage, if it has one, covers the signature that proves a client.
+fn may_sign(certificate: &CertificateDer<'_>) -> bool {
+    let Ok((_, parsed)) = X509Certificate::from_der(certificate) else { return false };
+    let usage = parsed.key_usage();
+    usage.is_ok_and(|usage| usage.is_none_or(|usage| usage.value.digital_signature()))
 }
 
 /// Whether a certificate may still count because it is trusted itself.
@@ -65,12 +72,13 @@ impl ClientCertVerifier for ClientTrust {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         let verdict = self.paths.verify_client_cert(end_entity, intermediates, now);
-        match verdict {
+        let verified = match verdict {
             Err(error) if is_about_the_path(&error) && self.is_trusted_itself(end_entity, now) => {
-                Ok(ClientCertVerified::assertion())
+                ClientCertVerified::assertion()
             }
-            verdict => verdict,
-        }
+            verdict => verdict?,
+        };
+        if may_sign(end_entity) { Ok(verified) } else { Err(CertificateError::InvalidPurpose.into()) }
     }
 
     fn verify_tls12_signature(

@@ -13,8 +13,6 @@ pub enum Failure {
     TooSlow,
     /// Others waited, and it was the slowest.
     CrowdedOut,
-    /// The certificate that it has shown counts no more.
-    Expired,
     /// It does not keep to the protocol, is not wanted, or has gone.
     Broken(io::Error),
     /// The broker is about to end.
@@ -28,7 +26,6 @@ impl fmt::Display for Failure {
             Self::PlainText => f.write_str("it does not speak TLS, which this acceptor expects"),
             Self::TooSlow => f.write_str("the handshake took longer than sslHandshakeTimeout"),
             Self::CrowdedOut => f.write_str("the handshake was slow, and others waited for its place"),
-            Self::Expired => f.write_str("the client's certificate has expired"),
             Self::Broken(error) => {
                 write!(f, "{error}")?;
                 let error = error.get_ref().and_then(|error| error.downcast_ref());
@@ -70,7 +67,12 @@ fn certificate_hint(error: &CertificateError) -> Option<&'static str> {
         Wrong::UnknownIssuer => "nothing in trustStorePath vouches for it",
         Wrong::UnknownRevocationStatus => "crlPath has no list of one of its issuers",
         Wrong::ExpiredRevocationList | Wrong::ExpiredRevocationListContext { .. } => "a list in crlPath is out of date",
-        Wrong::InvalidPurpose | Wrong::InvalidPurposeContext { .. } => "its extendedKeyUsage is not that of clients",
+        Wrong::InvalidPurpose | Wrong::InvalidPurposeContext { .. } => {
+            "its keyUsage or extendedKeyUsage is not that of clients"
+        }
+        Wrong::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+            "it is that of an authority, and is not itself in trustStorePath"
+        }
         Wrong::Other(other) if format!("{other:?}").contains("UnsupportedCertVersion") => {
             "it is of X.509 version 1 and has to be issued with extensions, see docs/tls.md"
         }

@@ -4,12 +4,14 @@ use std::io;
 use std::net::TcpStream as StdStream;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConnection;
+use tokio_rustls::rustls::pki_types::UnixTime;
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
+use tokio_rustls::rustls::{Error, HandshakeKind, ServerConnection};
 
 use super::failure::Failure;
 use super::places::Places;
@@ -154,21 +156,25 @@ async fn work(mut job: Job) {
 
 async fn handshake(socket: StdStream, tls: Arc<ServerTls>) -> Result<Established, Failure> {
     let socket = TcpStream::from_std(socket)?;
-    let acceptor = TlsAcceptor::from(tls.config());
+    let ready = tls.ready();
+    let acceptor = TlsAcceptor::from(ready.config);
     let stream = acceptor.accept(socket).await?;
     let (socket, session) = stream.into_inner();
-    let certificate = certificate(&session)?;
+    let certificate = certificate(&session, ready.trust.as_deref())?;
     Ok(Established { socket: socket.into_std()?, session, certificate })
 }
 
-/// What the client has shown. A resumed connection shows what an earlier one has, so its time is looked at again.
-fn certificate(session: &ServerConnection) -> Result<Option<Arc<ClientCertificate>>, Failure> {
-    let Some(chain) = session.peer_certificates() else { return Ok(None) };
-    let chain = chain.iter().map(|certificate| certificate.to_vec()).collect();
-    let certificate = ClientCertificate::from_chain(chain).map_err(io::Error::other)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    if i64::try_from(now).is_ok_and(|now| now > certificate.valid_until) {
-        return Err(Failure::Expired);
+/// What the client has shown. A resumed connection shows what an earlier one has: certificates, authorities and lists of
+/// revocations have expired since, perhaps, so all is verified again.
+fn certificate(
+    session: &ServerConnection,
+    trust: Option<&dyn ClientCertVerifier>,
+) -> Result<Option<Arc<ClientCertificate>>, Failure> {
+    let Some([first, others @ ..]) = session.peer_certificates() else { return Ok(None) };
+    if session.handshake_kind() == Some(HandshakeKind::Resumed) {
+        let trust = trust.ok_or_else(|| io::Error::other(Error::NoCertificatesPresented))?;
+        trust.verify_client_cert(first, others, UnixTime::now()).map_err(io::Error::other)?;
     }
-    Ok(Some(Arc::new(certificate)))
+    let chain = std::iter::once(first).chain(others).map(|certificate| certificate.to_vec()).collect();
+    Ok(Some(Arc::new(ClientCertificate::from_chain(chain).map_err(io::Error::other)?)))
 }

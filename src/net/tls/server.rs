@@ -3,9 +3,10 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 
 use super::failure::Failure;
 use super::settings::{LoadError, Loaded, TlsSettings};
@@ -23,13 +24,21 @@ pub struct ServerTls {
 }
 
 struct Current {
-    config: Arc<ServerConfig>,
+    ready: Ready,
     /// The files as they were when they were last read, well or not.
     stamps: Vec<(PathBuf, Option<Stamp>)>,
 }
 
-/// What changes with a file: time, length and place on the disk.
-type Stamp = (SystemTime, u64, u64);
+/// What a handshake is made with.
+#[derive(Clone)]
+pub struct Ready {
+    pub config: Arc<ServerConfig>,
+    /// Who decides about certificates of clients.
+    pub trust: Option<Arc<dyn ClientCertVerifier>>,
+}
+
+/// What changes with a file: the time of any change, which nobody can set, in seconds and nanoseconds, and the place on the disk.
+type Stamp = (i64, i64, u64);
 
 impl ServerTls {
     /// Reads the files.
@@ -38,13 +47,13 @@ impl ServerTls {
     /// As [`TlsSettings::load`].
     pub fn load(acceptor: &str, settings: TlsSettings) -> Result<(Self, Loaded), LoadError> {
         let loaded = settings.load()?;
-        let current = Mutex::new(Current { config: loaded.config.clone(), stamps: stamps(&loaded.files) });
+        let current = Mutex::new(Current { ready: Ready::of(&loaded), stamps: stamps(&loaded.files) });
         Ok((Self { acceptor: acceptor.to_owned(), settings, current, told: Mutex::default() }, loaded))
     }
 
     /// What the next handshake is made with.
-    pub fn config(&self) -> Arc<ServerConfig> {
-        self.lock().config.clone()
+    pub fn ready(&self) -> Ready {
+        self.lock().ready.clone()
     }
 
     /// Reads all files anew if one of them has changed. What is wrong with them is logged, and the old stay in use.
@@ -62,7 +71,7 @@ impl ServerTls {
                 if loaded.files != files {
                     current.stamps = stamps(&loaded.files);
                 }
-                current.config = loaded.config;
+                current.ready = Ready::of(&loaded);
                 drop(current);
                 tracing::info!("acceptor {acceptor}: keys and certificates were read anew");
             }
@@ -70,6 +79,9 @@ impl ServerTls {
                 tracing::error!(
                     "acceptor {acceptor}: the new keys and certificates are not used, the old stay: {error}"
                 );
+                // A file that a configuration names since is waited for as well; it may have come in the meantime.
+                let named = error.path.filter(|path| !files.contains(path));
+                self.lock().stamps.extend(named.map(|path| (path, None)));
             }
         }
     }
@@ -100,11 +112,17 @@ impl ServerTls {
     }
 }
 
+impl Ready {
+    fn of(loaded: &Loaded) -> Self {
+        Self { config: loaded.config.clone(), trust: loaded.trust.clone() }
+    }
+}
+
 fn stamps(files: &[PathBuf]) -> Vec<(PathBuf, Option<Stamp>)> {
     files.iter().map(|path| (path.clone(), stamp(path))).collect()
 }
 
 fn stamp(path: &Path) -> Option<Stamp> {
     let data = std::fs::metadata(path).ok()?;
-    Some((data.modified().ok()?, data.len(), data.ino()))
+    Some((data.ctime(), data.ctime_nsec(), data.ino()))
 }

@@ -61,6 +61,8 @@ pub struct TlsSettings {
 /// What the files gave.
 pub struct Loaded {
     pub config: Arc<ServerConfig>,
+    /// Who decides about certificates of clients.
+    pub trust: Option<Arc<dyn ClientCertVerifier>>,
     pub key_store_kind: Kind,
     pub trust_store_kind: Option<Kind>,
     /// All files that were read.
@@ -72,6 +74,8 @@ pub struct Loaded {
 pub struct LoadError {
     pub parameter: &'static str,
     pub message: String,
+    /// The file it is about, where it is one.
+    pub path: Option<PathBuf>,
 }
 
 impl fmt::Display for LoadError {
@@ -93,15 +97,15 @@ impl TlsSettings {
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&self.versions())
             .map_err(|error| wrong("enabledCipherSuites", error))?;
-        let (builder, trust_store_kind) = match &self.trust_store {
+        let (builder, trust, trust_store_kind) = match &self.trust_store {
             Some(file) if self.client_certificates != ClientCertificates::Off => {
                 let store = file.open().map_err(of_trust_store)?;
                 files.extend(store.files.iter().cloned());
                 files.extend(self.revocations.clone());
                 let trust = self.client_trust(&store, file, provider)?;
-                (builder.with_client_cert_verifier(trust), Some(store.kind))
+                (builder.with_client_cert_verifier(trust.clone()), Some(trust), Some(store.kind))
             }
-            _ => (builder.with_no_client_auth(), None),
+            _ => (builder.with_no_client_auth(), None, None),
         };
         let keys_of = identities.into_iter().map(|identity| identity.certified).collect();
         let choice = IdentityChoice { keys: keys_of, names: self.server_names.clone() };
@@ -109,7 +113,7 @@ impl TlsSettings {
         config.alpn_protocols = ALPN.iter().map(|name| name.to_vec()).collect();
         // Each load has its own: what was proved by files that are gone is not believed any more.
         config.ticketer = aws_lc_rs::Ticketer::new().map_err(|error| wrong("keyStorePath", error))?;
-        Ok(Loaded { config: Arc::new(config), key_store_kind: keys.kind, trust_store_kind, files })
+        Ok(Loaded { config: Arc::new(config), trust, key_store_kind: keys.kind, trust_store_kind, files })
     }
 
     fn provider(&self) -> CryptoProvider {
@@ -161,7 +165,11 @@ impl TlsSettings {
 }
 
 fn wrong(parameter: &'static str, message: impl fmt::Display) -> LoadError {
-    LoadError { parameter, message: message.to_string() }
+    LoadError { parameter, message: message.to_string(), path: None }
+}
+
+fn of_file(parameter: &'static str, error: &StoreError) -> LoadError {
+    LoadError { path: Some(error.path.clone()), ..wrong(parameter, error) }
 }
 
 fn of_key_store(error: StoreError) -> LoadError {
@@ -171,11 +179,11 @@ fn of_key_store(error: StoreError) -> LoadError {
         Problem::NoSuchAlias { .. } => "keyStoreAlias",
         _ => "keyStorePath",
     };
-    wrong(parameter, error)
+    of_file(parameter, &error)
 }
 
 fn of_trust_store(error: StoreError) -> LoadError {
     let parameter =
         if matches!(error.problem, Problem::StorePassword) { "trustStorePassword" } else { "trustStorePath" };
-    wrong(parameter, error)
+    of_file(parameter, &error)
 }
