@@ -49,6 +49,7 @@ pub fn engine_options(
         addresses: config.addresses.iter().map(declared).collect(),
         address_settings: config.address_settings.clone(),
         security: authorization.map(|authorization| authorization as Rc<dyn Authorizer>),
+        ..Options::default()
     })
 }
 

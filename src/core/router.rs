@@ -39,14 +39,24 @@ pub struct Target {
     pub grant: Rc<Grant>,
     /// Bindings that leave out a client's own messages, if any of this queue's does.
     pub excluding: Option<Box<[(Publisher, BindingKey)]>>,
-    pub bindings: SmallVec<[BindingKey; 1]>,
+    bindings: SmallVec<[(BindingKey, Generation); 1]>,
+}
+
+/// Tells a binding from an earlier one at the same place.
+type Generation = u32;
+
+#[derive(Debug)]
+struct Bound {
+    binding: Binding,
+    generation: Generation,
 }
 
 /// All bindings, and the cache of routes. `P` is kept per route, made when a route is made.
 #[derive(Debug)]
 pub struct Router<P> {
     syntax: Syntax,
-    bindings: Slab<Binding>,
+    bindings: Slab<Bound>,
+    next_generation: Generation,
     patterns: Trie<SmallVec<[BindingKey; 2]>>,
     /// Patterns that the trie may find more than once.
     ambiguous: usize,
@@ -60,6 +70,7 @@ impl<P> Router<P> {
         Self {
             syntax,
             bindings: Slab::new(),
+            next_generation: 0,
             patterns: Trie::new(seed),
             ambiguous: 0,
             routes: hashbrown::HashMap::default(),
@@ -75,7 +86,8 @@ impl<P> Router<P> {
     /// Adds a binding; routes of matching addresses are made anew.
     pub fn bind(&mut self, binding: Binding) -> BindingKey {
         let pattern = binding.pattern.clone();
-        let key = BindingKey::from(self.bindings.insert(binding));
+        let key = BindingKey::from(self.bindings.insert(Bound { binding, generation: self.next_generation }));
+        self.next_generation = self.next_generation.wrapping_add(1);
         self.patterns.entry(self.syntax.pattern(&pattern), SmallVec::new).push(key);
         self.ambiguous += usize::from(is_ambiguous(self.syntax, &pattern));
         self.invalidate(&pattern);
@@ -84,7 +96,7 @@ impl<P> Router<P> {
 
     /// Takes a binding away.
     pub fn unbind(&mut self, key: BindingKey) -> Binding {
-        let binding = self.bindings.remove(key.index());
+        let binding = self.bindings.remove(key.index()).binding;
         if let Some(keys) = self.patterns.get_mut(self.syntax.pattern(&binding.pattern)) {
             keys.retain(|other| *other != key);
             if keys.is_empty() {
@@ -98,7 +110,7 @@ impl<P> Router<P> {
 
     /// Changes what a binding asks for.
     pub fn change(&mut self, key: BindingKey, grant: Rc<Grant>, exclude: Option<Publisher>) {
-        let binding = &mut self.bindings[key.index()];
+        let binding = &mut self.bindings[key.index()].binding;
         binding.grant = grant;
         binding.exclude = exclude;
         let pattern = binding.pattern.clone();
@@ -106,7 +118,7 @@ impl<P> Router<P> {
     }
 
     pub fn binding(&self, key: BindingKey) -> &Binding {
-        &self.bindings[key.index()]
+        &self.bindings[key.index()].binding
     }
 
     /// Whether something is bound by exactly this pattern.
@@ -116,7 +128,7 @@ impl<P> Router<P> {
 
     /// All bindings, in no order.
     pub fn bindings(&self) -> impl Iterator<Item = &Binding> {
-        self.bindings.iter().map(|(_, binding)| binding)
+        self.bindings.iter().map(|(_, bound)| &bound.binding)
     }
 
     /// The route of an address, if it is in the cache.
@@ -203,7 +215,7 @@ impl<P> Router<P> {
             queue: self.binding(keys[0]).queue,
             grant: self.merged(keys.iter().copied()).unwrap_or_default(),
             excluding: (!excluding.is_empty()).then(|| excluding.into_boxed_slice()),
-            bindings: keys.iter().copied().collect(),
+            bindings: keys.iter().map(|key| (*key, self.bindings[key.index()].generation)).collect(),
         }
     }
 
@@ -229,7 +241,16 @@ impl<P> Router<P> {
         }
         let is_left_out =
             |key: &BindingKey| excluding.iter().any(|(client, other)| other == key && *client == publisher);
-        self.merged(target.bindings.iter().copied().filter(|key| !is_left_out(key)))
+        self.merged(target.bindings.iter().map(|(key, _)| *key).filter(|key| !is_left_out(key)))
+    }
+
+    /// The same where the target's route may be out of date: bindings that have ended since do not count.
+    pub fn grant_now(&self, target: &Target, publisher: Publisher) -> Option<Rc<Grant>> {
+        let stands = |(key, generation): &(BindingKey, Generation)| {
+            let bound = self.bindings.get(key.index()).filter(|bound| bound.generation == *generation)?;
+            (bound.binding.exclude != Some(publisher)).then_some(*key)
+        };
+        self.merged(target.bindings.iter().filter_map(stands))
     }
 }
 
@@ -288,6 +309,25 @@ mod tests {
         assert!(!Rc::ptr_eq(&dropped, &router.route("a.b", || ())));
         router.unbind(key);
         assert!(router.route("a.b", || ()).targets.is_empty());
+    }
+
+    #[test]
+    fn a_binding_that_has_ended_does_not_count_on_a_route_from_before() {
+        let mut router = router();
+        let [any, one] =
+            ["a.#", "a.b"].map(|pattern| router.bind(binding(1, pattern, Guarantee::ExactlyOnce, 1, None)));
+        let route = router.route("a.b", || ());
+        let grant = |router: &Router<()>| router.grant_now(&route.targets[0], Publisher::of_digest(7));
+        assert_eq!(grant(&router).expect("both").tags.as_slice(), [1]);
+        router.unbind(any);
+        router.change(one, Rc::new(Grant { tags: SmallVec::from_elem(2, 1), ..Grant::default() }), None);
+        assert_eq!(grant(&router).expect("one").tags.as_slice(), [2]);
+        router.unbind(one);
+        assert_eq!(grant(&router), None);
+        // What takes their places is not what was there.
+        router.bind(binding(1, "a.#", Guarantee::ExactlyOnce, 3, None));
+        router.bind(binding(1, "a.b", Guarantee::ExactlyOnce, 3, None));
+        assert_eq!(grant(&router), None);
     }
 
     #[test]

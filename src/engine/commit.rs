@@ -173,6 +173,20 @@ impl OpenBatch {
         self.fixed.bytes() + self.record_bytes
     }
 
+    /// Begins a unit whose entries come in several ticks, until [`OpenBatch::end`]; the batch must not be taken before.
+    pub fn begin(&mut self, now: Time) -> Option<u32> {
+        if !self.is_durable {
+            return None;
+        }
+        self.ages.add(now);
+        Some(self.units.insert(Unit { since: now, live: 1, message: None, waiter: None }) as u32)
+    }
+
+    /// All entries of a unit are there.
+    pub fn end(&mut self, unit: u32) {
+        self.count_down(unit);
+    }
+
     /// Adds an entry's record, and its message's if no other entry has brought it. `unit` ties the entries of one
     /// publish together.
     pub fn add(&mut self, queue: u64, entry: &mut Entry, unit: &mut Option<u32>, now: Time) {
@@ -230,20 +244,26 @@ impl OpenBatch {
         }
         self.take_out(entry.place.record);
         let unit = &mut self.units[entry.place.unit as usize];
-        unit.live -= 1;
-        let (live, body, waiter, since) =
-            (unit.live, unit.message.take_if(|_| message.stored.get() == 0), unit.waiter, unit.since);
+        let body = unit.message.take_if(|_| message.stored.get() == 0);
         if message.stored.get() == 0 {
             match body {
                 Some(record) => self.take_out(record),
                 None => self.fixed.delete_record(&Key::message(message.id)),
             }
         }
-        if live > 0 {
+        self.count_down(entry.place.unit)
+    }
+
+    /// One thing less keeps a unit; gives back who need not wait for it any longer.
+    fn count_down(&mut self, key: u32) -> Option<Waiter> {
+        let unit = &mut self.units[key as usize];
+        unit.live -= 1;
+        if unit.live > 0 {
             return None;
         }
+        let (waiter, since) = (unit.waiter, unit.since);
         self.ages.remove(since);
-        self.spent.push(entry.place.unit);
+        self.spent.push(key);
         waiter
     }
 

@@ -83,6 +83,8 @@ pub(super) struct Connection {
     pub is_congested: bool,
     /// It sends too fast, and is not read for a while.
     pub is_paused: bool,
+    /// It is not read until what it has sent is routed.
+    pub is_parked: bool,
     pub allowance: Option<Box<Allowance>>,
     /// When the packet began that is not whole yet, and when it has to be.
     pub packet: Option<(Time, Time)>,
@@ -98,7 +100,7 @@ pub(super) struct Connection {
 impl Connection {
     /// Whether no input is worked on, whatever has come.
     fn is_deaf(&self) -> bool {
-        self.is_ended || self.is_waiting || self.is_paused || self.lengthy.is_some()
+        self.is_ended || self.is_waiting || self.is_paused || self.is_parked || self.lengthy.is_some()
     }
 }
 
@@ -134,6 +136,7 @@ impl Engine {
             is_waiting: false,
             is_congested: false,
             is_paused: false,
+            is_parked: false,
             allowance: None,
             packet: None,
             is_packet_watched: false,
@@ -164,6 +167,10 @@ impl Engine {
         }
         while let Some(connection) = self.connections.get_mut(key.index()) {
             if frames == most || connection.is_deaf() {
+                break;
+            }
+            if self.routings.are_enough(self.options.receivers_per_tick) {
+                self.pause_until_next_tick(key);
                 break;
             }
             let mut context = Context {
@@ -312,7 +319,11 @@ impl Engine {
         tracing::debug!(remote = connection.peer.address, why, "connection ended");
         self.timers.set(self.now.after(LINGER_MS), Timer::Linger(key, connection.number));
         if let Some(client) = connection.client.take() {
-            let saved = connection.session.save();
+            let mut saved = connection.session.save();
+            if connection.is_parked {
+                let number = connection.number;
+                self.drop_held(number, &mut saved);
+            }
             self.detach(client, saved, abnormal);
         }
         self.touch(key);
@@ -355,6 +366,7 @@ impl Engine {
     pub fn shut_down(&mut self, now: Time) {
         self.now = self.now.max(now);
         self.is_stopping = true;
+        self.finish_routing();
         let keys: Vec<_> = self.connections.iter().map(|(place, _)| ConnectionKey(place as u32)).collect();
         for key in keys {
             self.kick(key, Closing::ShuttingDown, true);
@@ -398,7 +410,7 @@ impl Engine {
         if connection.silence_ms == 0 || connection.is_waiting {
             return;
         }
-        if self.is_overloaded() || connection.is_paused || connection.lengthy.is_some() {
+        if self.is_overloaded() || connection.is_paused || connection.is_parked || connection.lengthy.is_some() {
             // It may have spoken, and was not listened to.
             return self.watch_silence(key);
         }

@@ -25,6 +25,7 @@ mod recover;
 mod replay;
 mod report;
 mod rights;
+mod routing;
 mod scan;
 mod settle;
 mod subscribe;
@@ -57,6 +58,7 @@ use connection::Connection;
 use internal::Internal;
 use publish::ExpiryRule;
 use rights::{Classes, Verdicts};
+use routing::Routings;
 use timer::Timers;
 use users::InUse;
 use will::{DueWill, LeftWill};
@@ -101,6 +103,7 @@ pub struct Engine {
     /// Wills of clients that were there before the broker failed, by client id.
     left_wills: HashMap<Rc<str>, LeftWill, foldhash::fast::RandomState>,
     connections: Slab<Connection>,
+    routings: Routings,
     classes: Classes,
     open: OpenBatch,
     timers: Timers,
@@ -213,6 +216,7 @@ impl Engine {
             due_wills: VecDeque::new(),
             left_wills: HashMap::default(),
             connections: Slab::new(),
+            routings: Routings::default(),
             classes: Classes::default(),
             open: OpenBatch::new(options.is_durable),
             timers: Timers::default(),
@@ -249,6 +253,9 @@ impl Engine {
     /// The batch to be written next. One is written at a time; a batch whose messages may yet be settled is held back
     /// for a moment, so that what is settled is never written.
     pub fn take_batch(&mut self) -> Option<(Ticket, Batch)> {
+        if !self.routings.let_batch_go() {
+            return None;
+        }
         let due = self.open.due(self.now, self.options.settle_ms)?;
         if due > self.now && !self.is_stopping {
             return None;
@@ -311,7 +318,11 @@ impl Engine {
 
     /// Whether there is work that did not fit into this tick.
     pub fn has_more(&self) -> bool {
-        !self.replaying.is_empty() || !self.lengthy.is_empty() || !self.unfinished.is_empty() || self.has_due_wills()
+        self.routings.have_more()
+            || !self.replaying.is_empty()
+            || !self.lengthy.is_empty()
+            || !self.unfinished.is_empty()
+            || self.has_due_wills()
     }
 
     /// When [`Engine::advance`] has something to do.
@@ -325,6 +336,7 @@ impl Engine {
         self.now = self.now.max(now);
         self.look_at_epoch();
         self.run_timers();
+        self.route_more();
         self.send_wills();
         self.dispatch_unfinished();
         self.go_on_with_lengthy();

@@ -15,6 +15,9 @@ impl Engine {
             // Nobody is let in whom no security manager has named.
             return self.notify(connection, Event::NotOpened(Denial::NotAuthorized));
         }
+        if self.has_to_wait(&open.client_id) {
+            return self.keep_waiting(connection, open);
+        }
         if let Err(denial) = self.check_will(connection, &open) {
             return self.notify(connection, Event::NotOpened(denial));
         }

@@ -27,6 +27,8 @@ pub struct Options {
     /// Clients whose state is kept, connected or not.
     pub clients_max: u64,
     pub subscriptions_max: u64,
+    /// Queues to which one message is routed in a tick; those of more go on in the next.
+    pub receivers_per_tick: usize,
     /// Last values.
     pub retained_max: u64,
     /// Wills sent in a second; more wait.
@@ -63,6 +65,7 @@ impl Default for Options {
             queued_bytes_max: usize::MAX,
             clients_max: 1_000_000,
             subscriptions_max: 2_000_000,
+            receivers_per_tick: 4_096,
             retained_max: 1_000_000,
             wills_per_second: 5_000,
             user_limits: UserLimits::default(),

@@ -5,7 +5,6 @@ use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 use super::address::Qualified;
-use super::commit::Waiter;
 use super::connection::ConnectionKey;
 use super::rights::Rights;
 use super::{Engine, FLEETING_BYTES_MAX, FLEETING_MAX, Owner, Policy};
@@ -23,17 +22,9 @@ use crate::store::record::Key;
 
 use super::commit::message_record;
 use super::report::RETAIN_PREFIX;
+use super::routing::{Routed, Sender, SentPublish};
 use super::timer::Timer;
-
-/// What routing a message has led to.
-struct Routed {
-    /// Some queue took it.
-    is_matched: bool,
-    /// Its entries' records in the open batch.
-    unit: Option<u32>,
-    /// Something of it is written whatever becomes of the entries.
-    is_fixed: bool,
-}
+use super::will::SentWill;
 
 /// A message that is not made yet.
 struct Draft<'a> {
@@ -47,13 +38,15 @@ struct Draft<'a> {
 
 impl Engine {
     pub(super) fn publish(&mut self, key: ConnectionKey, publish: Publish<'_>) {
-        self.counters.received += 1;
         let (token, handle, guarantee) = (publish.token, publish.handle, publish.guarantee);
         let mut route = self.route(&publish.address);
         let qualified = if route.policy.is_qualified { self.qualified(route.address.name()) } else { None };
         if let Some(qualified) = &qualified {
             route = self.route(&qualified.address);
+        } else if self.is_large(&route) && self.routings.are_busy() {
+            return self.hold_publish(key, publish);
         }
+        self.counters.received += 1;
         self.scratch.address = publish.address;
         let connection = &self.connections[key.index()];
         let Some(client) = connection.client else { return };
@@ -73,25 +66,14 @@ impl Engine {
             expires: publish.expires,
             publisher: self.clients[client.index()].publisher,
         };
-        let routed = match qualified {
-            Some(qualified) => self.send_to_one(&route, &qualified, draft),
-            None => self.send(&route, draft),
-        };
-        let Some(token) = token else { return };
-        let is_durable = self.clients[client.index()].is_durable;
-        if let Some(handle) = handle.filter(|_| is_durable) {
-            let id = self.clients[client.index()].id;
-            self.open.write(|batch| batch.put(Key::received(id, handle).as_bytes(), &[]));
+        let id = self.clients[client.index()].id;
+        let sent = SentPublish { connection: key, number, client, id, handle, token };
+        if let Some(qualified) = qualified {
+            let routed = self.send_to_one(&route, &qualified, draft);
+            self.acknowledge_publish(&sent, &routed);
+        } else if let Some((Sender::Client(sent), routed)) = self.send(&route, draft, Sender::Client(sent)) {
+            self.acknowledge_publish(&sent, &routed);
         }
-        let is_fixed = routed.is_fixed || handle.is_some() && is_durable;
-        let mut ticket = if is_fixed { self.open.barrier() } else { Ticket::NONE };
-        if let Some(unit) = routed.unit.filter(|_| !is_fixed)
-            && self.open.wait(unit, Waiter { connection: number, token })
-        {
-            ticket = self.open.ticket();
-        }
-        self.await_ticket(key, ticket);
-        self.notify(key, Event::Published { token, result: Ok(routed.is_matched), ticket });
     }
 
     /// Tells a client, and operators, that its message is not taken.
@@ -146,7 +128,8 @@ impl Engine {
                     Owner::Shared(..) | Owner::Declared => !self.has_connected_member(*key),
                 }
         };
-        route.competing.iter().any(waits) || route.targets.iter().any(|target| waits(&target.queue))
+        let first = route.targets.iter().take(self.options.receivers_per_tick);
+        route.competing.iter().any(waits) || first.map(|target| &target.queue).any(waits)
     }
 
     /// Whether there is room for a last value of the address.
@@ -168,15 +151,21 @@ impl Engine {
 
     /// A message for one queue of an address; it is no last value.
     fn send_to_one(&mut self, route: &Rc<Route<Policy>>, to: &Qualified, draft: Draft<'_>) -> Routed {
-        let mut routed = Routed { is_matched: false, unit: None, is_fixed: false };
+        let mut routed = Routed::default();
         let expires = route.policy.expiry.apply(draft.expires, self.now);
         let message = self.make_message(route, Draft { expires, retain: false, ..draft });
         routed.is_matched = self.enqueue(to.queue, &message, &to.grant, &mut routed.unit);
         routed
     }
 
-    /// Sends what a will has to say, by the rights of its client.
-    pub(super) fn post(&mut self, posting: Posting, publisher: Publisher, rights: &mut Rights) {
+    /// Sends what a will has to say, by the rights of its client; says whether that is done with.
+    pub(super) fn post(
+        &mut self,
+        posting: Posting,
+        publisher: Publisher,
+        rights: &mut Rights,
+        sent: SentWill,
+    ) -> Option<SentWill> {
         let route = self.route(&posting.address);
         let may = self.may_as(rights, &route, Permission::Send);
         if let Err(refusal) = self.admit(&route, may, posting.guarantee, posting.retain && !posting.payload.is_empty())
@@ -187,17 +176,22 @@ impl Engine {
                 ?refusal,
                 "AMQ834007: Authorization failure sending will message"
             );
-            return;
+            return Some(sent);
         }
         let expires = posting.lifetime_ms.map(|ms| self.now.after(ms));
         let Posting { payload, properties, guarantee, retain, .. } = posting;
-        self.send(&route, Draft { payload: &payload, properties, guarantee, retain, expires, publisher });
+        let draft = Draft { payload: &payload, properties, guarantee, retain, expires, publisher };
+        match self.send(&route, draft, Sender::Will(sent)) {
+            Some((Sender::Will(sent), _)) => Some(sent),
+            _ => None,
+        }
     }
 
-    fn send(&mut self, route: &Rc<Route<Policy>>, draft: Draft<'_>) -> Routed {
-        let mut routed = Routed { is_matched: false, unit: None, is_fixed: false };
+    /// Routes a message; `None` if it has too many receivers to be done with at once.
+    fn send(&mut self, route: &Rc<Route<Policy>>, draft: Draft<'_>, sender: Sender) -> Option<(Sender, Routed)> {
+        let mut routed = Routed::default();
         if !draft.retain && route.targets.is_empty() && route.competing.is_empty() {
-            return routed;
+            return Some((sender, routed));
         }
         let mut draft = draft;
         draft.expires = route.policy.expiry.apply(draft.expires, self.now);
@@ -212,19 +206,29 @@ impl Engine {
         if message.retain {
             routed.is_fixed = self.retain(&message);
         }
+        if self.is_large(route) {
+            self.begin_routing(route, message, routed, sender);
+            return None;
+        }
+        self.routings.count(route.targets.len());
         for target in &route.targets {
             if let Some(grant) = self.router.grant_for(target, message.publisher) {
                 routed.is_matched |= self.enqueue(target.queue, &message, &grant, &mut routed.unit);
             }
         }
+        self.send_to_competing(route, &message, &mut routed);
+        Some((sender, routed))
+    }
+
+    /// One of the queues that compete gets the message.
+    pub(super) fn send_to_competing(&mut self, route: &Route<Policy>, message: &Rc<Message>, routed: &mut Routed) {
         if !route.competing.is_empty() {
             let turn = route.turn.get();
             route.turn.set(turn.wrapping_add(1));
             let queue = route.competing[turn % route.competing.len()];
             let grant = Rc::new(Grant { guarantee: Guarantee::ExactlyOnce, ..Grant::default() });
-            routed.is_matched |= self.enqueue(queue, &message, &grant, &mut routed.unit);
+            routed.is_matched |= self.enqueue(queue, message, &grant, &mut routed.unit);
         }
-        routed
     }
 
     fn make_message(&mut self, route: &Route<Policy>, draft: Draft<'_>) -> Rc<Message> {

@@ -19,6 +19,7 @@ mod refused;
 mod repeated;
 mod reserved;
 mod rights;
+mod routing;
 mod sessions;
 mod shared;
 mod wills;

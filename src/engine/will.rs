@@ -32,6 +32,13 @@ pub(super) struct DueWill {
     is_late: bool,
 }
 
+/// A will that goes out.
+pub(super) struct SentWill {
+    id: u64,
+    client_id: Rc<str>,
+    is_recorded: bool,
+}
+
 /// A will that a failure of the broker has left over; its client may come back and take it away.
 #[derive(Debug)]
 pub(super) struct LeftWill {
@@ -107,13 +114,13 @@ impl Engine {
 
     /// Whether wills can be sent in the next tick.
     pub(super) fn has_due_wills(&self) -> bool {
-        !self.due_wills.is_empty() && !self.wills_are_late
+        !self.due_wills.is_empty() && !self.wills_are_late && !self.routings.are_busy()
     }
 
     /// Sends wills whose time has come: a tick's share of them, within their rate.
     pub(super) fn send_wills(&mut self) {
         for _ in 0..WILLS_PER_TICK {
-            if !self.has_due_wills() {
+            if !self.has_due_wills() || self.routings.are_enough(self.options.receivers_per_tick) {
                 return;
             }
             if !self.will_rate.try_take(BURST_S, self.now) {
@@ -131,13 +138,21 @@ impl Engine {
     pub(super) fn send_all_wills(&mut self) {
         while let Some(will) = self.due_wills.pop_front() {
             self.send_will(will);
+            self.finish_routing();
         }
     }
 
     fn send_will(&mut self, will: DueWill) {
         self.bounds.wills.give(u64::from(will.is_late));
-        let mut will = will;
-        self.post(will.posting, publisher(&will.client_id), &mut will.rights);
+        let DueWill { posting, id, client_id, mut rights, is_recorded, .. } = will;
+        let publisher = publisher(&client_id);
+        if let Some(sent) = self.post(posting, publisher, &mut rights, SentWill { id, client_id, is_recorded }) {
+            self.forget_sent_will(&sent);
+        }
+    }
+
+    /// A will has gone out.
+    pub(super) fn forget_sent_will(&mut self, will: &SentWill) {
         // A client that is back has put its new will where this one was.
         let place = self.by_id.get(&will.client_id).map(|key| &self.clients[key.index()]);
         let is_replaced = place.is_some_and(|client| client.id == will.id && client.has_will_record);

@@ -66,7 +66,10 @@ impl Oracle {
         let mut missing = Vec::new();
         for (number, sent) in self.publications.iter().enumerate() {
             let is_touched = |(other, later): (usize, &Publication)| {
-                other != number && later.retain && later.topic == sent.topic && later.last_sent >= sent.first_sent
+                other != number
+                    && later.retain
+                    && later.topic == sent.topic
+                    && later.over.is_none_or(|over| over >= sent.first_sent)
             };
             let is_value = sent.retain && !sent.is_clear && sent.qos > 0;
             if !is_value || self.publications.iter().enumerate().any(is_touched) {
@@ -129,7 +132,8 @@ impl Oracle {
         let retained: Vec<_> =
             self.publications.iter().enumerate().filter(|(_, sent)| sent.retain && sent.topic == topic).collect();
         let is_superseded = |sent: &Publication| {
-            retained.iter().any(|(_, later)| later.acked.is_some() && later.first_sent > sent.last_sent)
+            let over = sent.over.unwrap_or(usize::MAX);
+            retained.iter().any(|(_, later)| later.acked.is_some() && later.first_sent > over)
         };
         let is_right = match found {
             Some(number) => {

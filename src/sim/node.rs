@@ -31,6 +31,8 @@ pub struct Node {
     pub admit: Box<Admit>,
     /// What clients send waits for the next tick.
     pub is_busy: bool,
+    /// It does no more than a tick at a time.
+    pub is_lazy: bool,
     /// It says that batches are durable before they are.
     pub is_liar: bool,
     completions: Receiver<Completion>,
@@ -39,6 +41,8 @@ pub struct Node {
     /// Of the connections from now on.
     pub peer: Rc<Peer>,
     links: BTreeMap<LinkId, Link>,
+    /// The latest link of each.
+    ids: BTreeMap<ConnectionKey, LinkId>,
     next_link: LinkId,
     authentications: Vec<Authentication>,
 }
@@ -87,12 +91,14 @@ impl Node {
             is_slow_to_authenticate: false,
             admit: Box::new(|_| Ok(Admission { principal: Principal::default(), client_id: None })),
             is_busy: false,
+            is_lazy: false,
             is_liar: false,
             completions,
             settings: Rc::new(settings),
             limits: Rc::new(limits),
             peer: Rc::new(peer(Terms { packet_ms: 10_000, ..Terms::default() })),
             links: BTreeMap::new(),
+            ids: BTreeMap::new(),
             next_link: 0,
             authentications: Vec::new(),
         }
@@ -104,6 +110,7 @@ impl Node {
         let link = Link { key, to_broker: Vec::new(), to_client: Vec::new(), is_stuck: false, is_over: false };
         self.next_link += 1;
         self.links.insert(self.next_link, link);
+        self.ids.insert(key, self.next_link);
         self.next_link
     }
 
@@ -180,10 +187,10 @@ impl Node {
         self.pump();
     }
 
-    /// Ticks until nothing moves.
+    /// Ticks until nothing moves, or once.
     pub fn pump(&mut self) {
         for _ in 0..1000 {
-            if !self.tick() {
+            if !self.tick() || self.is_lazy {
                 return;
             }
         }
@@ -214,9 +221,11 @@ impl Node {
     }
 
     fn write(&mut self, key: ConnectionKey) {
-        let found = self.links.values_mut().find(|link| link.key == key && !link.is_over);
+        let found = self.ids.get(&key).and_then(|id| Some((id, self.links.get_mut(id).filter(|link| !link.is_over)?)));
         let is_ended = self.engine.is_ended(key);
-        if let (Some(link), Some(out)) = (found, self.engine.output(key)) {
+        let mut goes_on = None;
+        if let (Some((id, link)), Some(out)) = (found, self.engine.output(key)) {
+            goes_on = Some(*id).filter(|_| !link.to_broker.is_empty() && !is_ended);
             if !link.is_stuck {
                 link.to_client.extend_from_slice(&out.take());
                 link.is_over = is_ended;
@@ -227,6 +236,9 @@ impl Node {
             }
         }
         self.engine.written(key);
+        if let Some(id) = goes_on.filter(|_| !self.engine.is_waiting(key)) {
+            self.feed(id, &[]);
+        }
     }
 
     /// Lets everybody in who asks; says whether there was anybody.
@@ -236,8 +248,8 @@ impl Node {
             let key = authentication.connection;
             let answer = (self.admit)(&authentication.request);
             self.engine.authenticated(self.now, key, authentication.number, answer);
-            if let Some((id, _)) = self.links.iter().find(|(_, link)| link.key == key && !link.is_over) {
-                self.feed(*id, &[]);
+            if let Some(id) = self.ids.get(&key).copied() {
+                self.feed(id, &[]);
             }
         }
         !asked.is_empty()

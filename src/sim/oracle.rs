@@ -26,10 +26,11 @@ pub struct Publication {
     /// Nobody knows when it is sent, or whether.
     pub is_will: bool,
     pub first_sent: Step,
-    pub last_sent: Step,
     pub attempts: usize,
     /// PUBACK or PUBREC arrived.
     pub acked: Option<Step>,
+    /// The broker has surely dealt with it, or will not: it may take its time to read what was sent.
+    pub(super) over: Option<Step>,
 }
 
 /// What a session knows of one of its subscriptions.
@@ -151,20 +152,28 @@ impl Oracle {
             is_clear,
             is_will: false,
             first_sent: step,
-            last_sent: step,
             attempts: 1,
             acked: None,
+            over: None,
         });
         self.publications.len() - 1
     }
 
     pub fn sent_again(&mut self, number: usize) {
-        self.publications[number].last_sent = self.step;
         self.publications[number].attempts += 1;
+        self.publications[number].over = None;
     }
 
     pub fn acked(&mut self, number: usize) {
         self.publications[number].acked.get_or_insert(self.step);
+        self.publications[number].over = Some(self.step);
+    }
+
+    /// Nothing is under way.
+    pub fn at_rest(&mut self) {
+        for sent in &mut self.publications {
+            sent.over.get_or_insert(self.step);
+        }
     }
 
     pub fn begin(&mut self, client: usize, is_durable: bool) -> EpochId {

@@ -78,8 +78,9 @@ impl World {
     fn new(plan: Plan) -> Self {
         let mut random = Random::new(plan.seed);
         let settle_ms = random.pick(&[0, 1, 5]);
+        let receivers_per_tick = random.pick(&[1, 1, 2, 4096]);
         let seed = plan.seed;
-        let settings = move || Options { is_durable: true, settle_ms, seed, ..Options::default() };
+        let settings = move || Options { is_durable: true, settle_ms, receivers_per_tick, seed, ..Options::default() };
         let mut node = Node::new(settings, limits());
         node.is_liar = plan.is_liar;
         let version = |number: usize| if number.is_multiple_of(2) { Version::V5 } else { Version::V4 };
@@ -107,6 +108,7 @@ impl World {
             28..30 => self.leave(number),
             30..32 => self.connect(number),
             32..35 => self.authenticate(),
+            35..38 if self.random.chance(50) => self.node.is_lazy = !self.node.is_lazy && self.random.chance(80),
             35..38 => self.node.is_busy = !self.node.is_busy && self.random.chance(60),
             _ if self.clients[number].link.is_none() => self.connect(number),
             38..61 => self.publish(number),
@@ -303,7 +305,7 @@ impl World {
     }
 
     fn drain(&mut self) {
-        (self.node.is_slow_to_authenticate, self.node.is_busy) = (false, false);
+        (self.node.is_slow_to_authenticate, self.node.is_busy, self.node.is_lazy) = (false, false, false);
         self.node.pump();
         for _ in 0..400 {
             for number in 0..self.clients.len() {
@@ -320,6 +322,7 @@ impl World {
             let has_output =
                 self.clients.iter().any(|client| client.link.is_some_and(|link| self.node.has_output(link)));
             if is_idle && !has_output || !self.oracle.violations.is_empty() {
+                self.oracle.at_rest();
                 return;
             }
         }

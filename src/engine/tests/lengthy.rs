@@ -25,33 +25,32 @@ fn unsubscribe(seat: Seat, id: u16) -> Vec<u8> {
 fn others_are_served_while_many_filters_are_taken() {
     let mut script = Script::new();
     let (greedy, other) = (script.join(&passing("greedy")), script.join(&passing("other")));
-    script.node.feed(greedy.link, &subscribe(greedy, 1));
+    script.node.feed(greedy.link, &[subscribe(greedy, 1), packet::ping()].concat());
     for _ in 0..2 {
         assert_eq!(script.hears(greedy), []);
         script.node.feed(other.link, &packet::ping());
         assert!(script.node.tick());
         assert_eq!(script.hears(other), [Heard::PingResp]);
     }
-    assert_eq!(script.hears(greedy), [Heard::SubAck(1, vec![1; MANY])]);
+    script.send(greedy, &[]);
+    assert_eq!(script.hears(greedy), [Heard::SubAck(1, vec![1; MANY]), Heard::PingResp]);
 }
 
 #[test]
-fn nothing_comes_before_the_acknowledgement_of_many_filters_and_nothing_is_read() {
+fn nothing_comes_before_the_acknowledgement_of_many_filters() {
     for hello in [passing("greedy"), lasting("greedy")] {
         let mut script = Script::new();
         let (greedy, other) = (script.join(&hello), script.join(&passing("other")));
         script.subscribe(greedy, "before", 0);
-        script.node.feed(greedy.link, &[subscribe(greedy, 1), packet::ping()].concat());
+        script.node.feed(greedy.link, &subscribe(greedy, 1));
         for (topic, qos) in [("before", 0), ("f/0", 1)] {
             script.node.feed(other.link, &Letter::new(topic, topic, qos, 1).encode(other.version));
         }
         script.node.tick();
         assert_eq!(script.hears(greedy), []);
         script.node.settle();
-        script.send(greedy, &[]);
         let heard = script.hears(greedy);
-        let [Heard::SubAck(1, codes), Heard::Publish(first), Heard::Publish(second), Heard::PingResp] = &heard[..]
-        else {
+        let [Heard::SubAck(1, codes), Heard::Publish(first), Heard::Publish(second)] = &heard[..] else {
             panic!("{heard:?}");
         };
         assert_eq!((codes, &*first.topic, &*second.topic), (&vec![1; MANY], "before", "f/0"));

@@ -79,7 +79,9 @@ fn last_values_in_a_journal_of_before_belong_to_the_session_with_their_number() 
     assert_eq!(script.payloads(client), ["t7"]);
     // No session from now on has the number of one that has ended.
     let others: Vec<_> = (2..10).map(|number| lasting(&format!("c{number}"))).collect();
-    others.iter().for_each(|other| drop(script.join(other)));
+    for other in &others {
+        script.join(other);
+    }
     script.node.settle();
     script.node.crash();
     for other in &others {
