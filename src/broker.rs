@@ -264,7 +264,7 @@ async fn serve(
     }
     tokio::task::spawn_local(logging::watch(instance.clone(), log.clone()));
     tokio::task::spawn_local(watch::watch(security.watched));
-    tokio::task::spawn_local(reload::watch(instance.clone(), authorization, reactor.clone()));
+    tokio::task::spawn_local(reload::watch(instance.clone(), files, authorization, reactor.clone()));
     let stopped = reactor.run(completions, stop).await;
     if let Stopped::Journal(error) = stopped {
         fail_stop(&Failure::JournalWrite(error), &log);

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::watch::Sight;
 use super::{Failure, Instance, tls};
 use crate::config::bootstrap::{self, Bootstrap};
 use crate::config::log4j2::{self, LogConfig};
@@ -15,6 +16,10 @@ use crate::net::tls::ServerTls;
 pub struct Files {
     pub bootstrap: Bootstrap,
     pub config: Config,
+    /// Where `broker.xml` is.
+    pub broker_xml: PathBuf,
+    /// It and what it includes, as they were read.
+    pub sight: Sight,
     /// For each acceptor; `None` for plain text.
     pub tls: Vec<Option<Arc<ServerTls>>>,
     pub log: LogConfig,
@@ -28,9 +33,9 @@ impl Files {
     pub fn load(instance: &Instance) -> Result<Self, Failure> {
         let mut bootstrap = load_bootstrap(instance)?;
         let path = locate(instance, &mut bootstrap);
-        let mut config = load_config(instance, &path)?;
+        let (mut config, sight) = load_config(instance, &path)?;
         let tls = tls::load(instance, &mut config).map_err(Failure::Config)?;
-        Ok(Self { bootstrap, config, tls, log: load_log(instance)? })
+        Ok(Self { bootstrap, config, broker_xml: path, sight, tls, log: load_log(instance)? })
     }
 }
 
@@ -48,23 +53,18 @@ fn locate(instance: &Instance, bootstrap: &mut Bootstrap) -> PathBuf {
     own
 }
 
-/// Where `broker.xml` is.
-pub fn broker_xml(instance: &Instance) -> Result<PathBuf, Failure> {
-    Ok(locate(instance, &mut load_bootstrap(instance)?))
-}
-
 /// Reads `broker.xml` at this path with what it includes, but without the stores that it names.
-pub fn load_config(instance: &Instance, path: &Path) -> Result<Config, Failure> {
+pub fn load_config(instance: &Instance, path: &Path) -> Result<(Config, Sight), Failure> {
     let lookup = |name: &str| lookup(instance, name);
-    let included = RefCell::new(Vec::new());
+    let sight = RefCell::new(Sight::of(&[path.to_owned()]));
     let include = |from: &str, href: &str| {
         let (name, path) = locate_included(instance, path, from, href)?;
+        sight.borrow_mut().add(&path);
         let text = read(&path).map_err(|failure| failure.to_string())?;
-        included.borrow_mut().push(path);
         Ok((name, text))
     };
     let config = config::load_including("broker.xml", &read(path)?, &lookup, &include).map_err(Failure::Config)?;
-    Ok(Config { included: included.into_inner(), ..config })
+    Ok((config, sight.into_inner()))
 }
 
 /// The name and place of a file that is included: a local one, beside the file `from` or below the instance.

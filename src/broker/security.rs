@@ -6,16 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::files::{self, load_bootstrap, lookup};
-use super::watch::Watched;
+use super::watch::{Sight, Watched};
 use super::{Failure, Files, Instance};
 use crate::config::Warning;
 use crate::config::bootstrap::{DOMAIN, ManagerKind};
 use crate::config::login::{self, Domain, LoginKind, UserFiles};
 use crate::config::properties;
 use crate::security::{
-    CertificateLogin, CertificateOptions, ConnectionRequest, Denied, ExternalCertificateLogin, Flag, GuestLogin,
-    GuestOptions, Login, LoginChain, LoginDomains, LoginModule, OpenSecurity, PropertiesError, PropertiesLogin,
-    PropertiesOptions, ScriptedSecurity, SecurityManager,
+    CertificateLogin, CertificateOptions, ExternalCertificateLogin, Flag, GuestLogin, GuestOptions, LoginChain,
+    LoginDomains, LoginModule, OpenSecurity, PropertiesError, PropertiesLogin, PropertiesOptions, ScriptedSecurity,
+    SecurityManager,
 };
 
 /// A security manager and the files it was made of.
@@ -118,16 +118,21 @@ impl Configuration<'_> {
             let paths = paths.clone();
             move || Ok(PropertiesOptions { users: pairs(&paths[0])?, roles: pairs(&paths[1])? })
         };
+        let sight = Sight::of(&paths);
         let login = match PropertiesLogin::new(load()?) {
-            // Nobody can log in by this module; another one may let others in.
-            Err(PropertiesError::NoUsers) if !is_only_one => return Ok(Arc::new(NoUsers)),
+            // Nobody can log in by this module so far; another one may let others in.
+            Err(PropertiesError::NoUsers) if !is_only_one => PropertiesLogin::default(),
             result => result.map_err(|error| setting(&paths[0], &error))?,
         };
         let login = Arc::new(self.remembering(login));
         if files.reload {
             let (login, path) = (login.clone(), paths[0].clone());
-            let reload = move || login.replace(load()?).map_err(|error| setting(&path, &error));
-            self.watched.push(Watched::new(paths, reload));
+            let reload = move || {
+                let options = load()?;
+                warn_of_nobody(&options.users, &path);
+                login.replace(options).map_err(|error| setting(&path, &error))
+            };
+            self.watched.push(Watched::new(sight, reload));
         }
         Ok(login)
     }
@@ -144,12 +149,17 @@ impl Configuration<'_> {
             let paths = paths.clone();
             move || Ok(CertificateOptions { users: pairs(&paths[0])?, roles: pairs(&paths[1])? })
         };
+        let sight = Sight::of(&paths);
         let login = CertificateLogin::new(load()?).map_err(|error| setting(&paths[0], &error))?;
         let login = Arc::new(login);
         if files.reload {
             let (login, path) = (login.clone(), paths[0].clone());
-            let reload = move || login.replace(load()?).map_err(|error| setting(&path, &error));
-            self.watched.push(Watched::new(paths, reload));
+            let reload = move || {
+                let options = load()?;
+                warn_of_nobody(&options.users, &path);
+                login.replace(options).map_err(|error| setting(&path, &error))
+            };
+            self.watched.push(Watched::new(sight, reload));
         }
         Ok(login)
     }
@@ -160,11 +170,12 @@ impl Configuration<'_> {
         inner: Option<Arc<dyn SecurityManager>>,
     ) -> Result<Arc<dyn SecurityManager>, Failure> {
         let path = self.instance.etc().join(file);
+        let sight = Sight::of(std::slice::from_ref(&path));
         let security = ScriptedSecurity::new(&read(&path)?, inner).map_err(|error| setting(&path, &error))?;
         let security = Arc::new(security);
         let (script, of) = (security.clone(), path.clone());
         let reload = move || script.replace(&read(&of)?).map_err(|error| setting(&of, &error));
-        self.watched.push(Watched::new(vec![path], reload));
+        self.watched.push(Watched::new(sight, reload));
         Ok(security)
     }
 
@@ -222,6 +233,13 @@ fn setting(file: &Path, error: &dyn std::error::Error) -> Failure {
     Failure::Setting { file: file.to_owned(), message: error.to_string() }
 }
 
+/// A file that was emptied shuts out whom it has let in before.
+fn warn_of_nobody(users: &[(String, String)], path: &Path) {
+    if users.is_empty() {
+        tracing::warn!("{} has no user: nobody is let in by it", path.display());
+    }
+}
+
 fn pairs(file: &Path) -> Result<Vec<(String, String)>, Failure> {
     let bytes = std::fs::read(file).map_err(|error| setting(file, &error))?;
     let text = properties::decode(bytes);
@@ -234,24 +252,5 @@ fn flag(flag: login::Flag) -> Flag {
         login::Flag::Requisite => Flag::Requisite,
         login::Flag::Sufficient => Flag::Sufficient,
         login::Flag::Optional => Flag::Optional,
-    }
-}
-
-/// A users file without a user.
-#[derive(Debug)]
-struct NoUsers;
-
-#[async_trait::async_trait]
-impl LoginModule for NoUsers {
-    async fn login(&self, _: &ConnectionRequest) -> Result<Option<Login>, Denied> {
-        Err(Denied::BadCredentials)
-    }
-
-    fn answers_at_once(&self, _: &ConnectionRequest) -> bool {
-        true
-    }
-
-    fn roles(&self, _: &str) -> Option<Vec<String>> {
-        None
     }
 }

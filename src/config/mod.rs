@@ -84,8 +84,6 @@ pub struct Config {
     pub addresses: Vec<AddressDeclaration>,
     pub address_settings: Hierarchy<AddressSettings>,
     pub security_settings: Hierarchy<SecuritySetting>,
-    /// Where the files are that are included.
-    pub included: Vec<PathBuf>,
     /// What was read and has no effect, by file and line.
     pub warnings: Vec<Warning>,
 }
@@ -122,7 +120,6 @@ impl Default for Config {
             addresses: Vec::new(),
             address_settings: Hierarchy::default(),
             security_settings: Hierarchy::default(),
-            included: Vec::new(),
             warnings: Vec::new(),
         }
     }

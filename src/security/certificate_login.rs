@@ -54,11 +54,15 @@ impl CertificateLogin {
     /// # Errors
     /// The first entry that cannot be used.
     pub fn new(options: CertificateOptions) -> Result<Self, CertificateError> {
+        if options.users.is_empty() {
+            return Err(CertificateError::NoUsers);
+        }
         let users = RwLock::new(Arc::new(Users::new(options)?));
         Ok(Self { users, epoch: AtomicU64::new(0) })
     }
 
-    /// Takes over other users and roles, which hold from now on, for clients that are connected as well.
+    /// Takes over other users and roles, which hold from now on, for clients that are connected as well. Without users
+    /// nobody is let in any more.
     ///
     /// # Errors
     /// The first entry that cannot be used; then nothing changes.
@@ -79,9 +83,6 @@ impl Users {
         let mut users = Self::default();
         for (user, subject) in options.users {
             users.add(user, &subject)?;
-        }
-        if users.roles.is_empty() {
-            return Err(CertificateError::NoUsers);
         }
         for (role, members) in &options.roles {
             if role.is_empty() {
@@ -254,11 +255,14 @@ mod tests {
             assert!(matches!(open(&[("a", expression)], &[]), Err(CertificateError::Expression { .. })));
         }
         let module = open(&[("a", "CN=a")], &[("amq", "a")]).unwrap();
-        assert!(module.replace(CertificateOptions::default()).is_err());
+        let wrong = vec![("a".to_owned(), String::new())];
+        assert!(module.replace(CertificateOptions { users: wrong, roles: Vec::new() }).is_err());
         assert_eq!((module.epoch(), module.roles("a")), (0, Some(vec!["amq".to_owned()])));
         let users = vec![("b".to_owned(), "CN=b".to_owned())];
         module.replace(CertificateOptions { users, roles: Vec::new() }).unwrap();
         assert_eq!((module.epoch(), module.roles("a"), module.roles("b")), (1, None, Some(Vec::new())));
+        module.replace(CertificateOptions::default()).unwrap();
+        assert_eq!((module.epoch(), module.roles("b")), (2, None));
     }
 
     #[test]

@@ -47,21 +47,24 @@ pub enum PropertiesError {
     Randomness(String),
 }
 
-/// Login by user name and password, as Artemis's `PropertiesLoginModule`.
+/// Login by user name and password, as Artemis's `PropertiesLoginModule`. By default nobody is let in.
 ///
 /// Every attempt costs what the costliest stored password does, whoever the user is.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct PropertiesLogin {
     accounts: RwLock<Arc<Accounts>>,
     epoch: AtomicU64,
-    verified: Option<Verified>,
+    /// For how long, and how many, found passwords are remembered.
+    memory: (Duration, usize),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Accounts {
     by_user: HashMap<String, Account>,
     /// What every attempt costs.
     cost: Cost,
+    /// It goes with the accounts: what was found by earlier files is not remembered.
+    verified: Option<Verified>,
 }
 
 #[derive(Debug)]
@@ -74,29 +77,36 @@ impl PropertiesLogin {
     /// Checks and takes over users and roles; plain passwords are not kept.
     ///
     /// # Errors
-    /// The first entry that cannot be used.
+    /// The first entry that cannot be used, or that there is none.
     pub fn new(options: PropertiesOptions) -> Result<Self, PropertiesError> {
+        if options.users.is_empty() {
+            return Err(PropertiesError::NoUsers);
+        }
         let accounts = RwLock::new(Arc::new(Accounts::new(&options)?));
-        Ok(Self { accounts, epoch: AtomicU64::new(0), verified: None })
+        Ok(Self { accounts, ..Self::default() })
     }
 
     /// The same, with up to `most` found passwords remembered for `lifetime`, so that they are not hashed again.
     #[must_use]
-    pub fn remembering(self, lifetime: Duration, most: usize) -> Self {
-        Self { verified: Verified::new(lifetime, most), ..self }
+    pub fn remembering(mut self, lifetime: Duration, most: usize) -> Self {
+        self.memory = (lifetime, most);
+        let accounts = self.accounts.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(accounts) = Arc::get_mut(accounts) {
+            accounts.verified = Verified::new(lifetime, most);
+        }
+        self
     }
 
-    /// Takes over other users and roles, which hold from now on, for clients that are connected as well.
+    /// Takes over other users and roles, which hold from now on, for clients that are connected as well. Without users
+    /// nobody is let in any more.
     ///
     /// # Errors
     /// The first entry that cannot be used; then nothing changes.
     pub fn replace(&self, options: PropertiesOptions) -> Result<(), PropertiesError> {
-        let accounts = Arc::new(Accounts::new(&options)?);
-        *self.accounts.write().unwrap_or_else(PoisonError::into_inner) = accounts;
+        let (lifetime, most) = self.memory;
+        let accounts = Accounts { verified: Verified::new(lifetime, most), ..Accounts::new(&options)? };
+        *self.accounts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(accounts);
         self.epoch.fetch_add(1, Ordering::Release);
-        if let Some(verified) = &self.verified {
-            verified.clear();
-        }
         Ok(())
     }
 
@@ -113,15 +123,22 @@ impl Accounts {
         }
         let costs = by_user.values().map(|account| account.password.cost());
         let cost = costs.fold(Cost::default(), Cost::max);
-        Ok(Self { by_user, cost })
+        Ok(Self { by_user, cost, verified: None })
     }
 
     /// The account of `user` if `password` is its password.
-    fn verified(&self, user: &str, password: &[u8]) -> Option<&Account> {
+    fn find(&self, user: &str, password: &[u8], now: Instant) -> Option<&Account> {
         let account = self.by_user.get(user);
+        if self.verified.as_ref().is_some_and(|verified| verified.has(user, password, now)) {
+            return account;
+        }
         let spent = account.map(|account| account.password.cost()).unwrap_or_default();
         self.cost.spend_beyond(spent, password);
-        account.filter(|account| account.password.verify(password))
+        let account = account.filter(|account| account.password.verify(password))?;
+        if let Some(verified) = &self.verified {
+            verified.remember(user, password, now);
+        }
+        Some(account)
     }
 }
 
@@ -135,19 +152,16 @@ impl LoginModule for PropertiesLogin {
         let (Some(user), Some(password)) = (&request.username, &request.password) else {
             return Err(Denied::BadCredentials);
         };
-        let (epoch, accounts, now) = (self.epoch(), self.accounts(), Instant::now());
-        let remembered = self.verified.as_ref().is_some_and(|verified| verified.has(user, password.expose(), now));
-        let account = if remembered { accounts.by_user.get(user) } else { accounts.verified(user, password.expose()) };
-        let account = account.ok_or(Denied::BadCredentials)?;
-        // What was verified by an earlier file is not remembered.
-        if let Some(verified) = self.verified.as_ref().filter(|_| !remembered && epoch == self.epoch()) {
-            verified.remember(user, password.expose(), now);
-        }
+        let accounts = self.accounts();
+        let account = accounts.find(user, password.expose(), Instant::now()).ok_or(Denied::BadCredentials)?;
         Ok(Some(Login::new(user.as_str(), account.roles.clone())))
     }
 
     fn answers_at_once(&self, request: &ConnectionRequest) -> bool {
-        request.certified_user.is_some() || request.username.is_none() || request.password.is_none()
+        request.certified_user.is_some()
+            || request.username.is_none()
+            || request.password.is_none()
+            || self.accounts().by_user.is_empty()
     }
 
     fn roles(&self, user: &str) -> Option<Vec<String>> {
@@ -160,9 +174,6 @@ impl LoginModule for PropertiesLogin {
 }
 
 fn accounts(users: &[(String, String)]) -> Result<HashMap<String, Account>, PropertiesError> {
-    if users.is_empty() {
-        return Err(PropertiesError::NoUsers);
-    }
     let mut salt = [0; 32];
     aws_lc_rs::rand::fill(&mut salt).map_err(|error| PropertiesError::Randomness(error.to_string()))?;
     let mut accounts = HashMap::with_capacity(users.len());
@@ -289,11 +300,29 @@ mod tests {
         let replace = |users: &[(&str, &str)], roles: &[(&str, &str)]| {
             module.replace(PropertiesOptions { users: pairs(users), roles: pairs(roles) })
         };
-        assert_eq!(replace(&[], &[]), Err(PropertiesError::NoUsers));
+        assert_eq!(replace(&[("eve", "")], &[]), Err(PropertiesError::NoPassword("eve".to_owned())));
         assert_eq!((module.epoch(), module.roles("ann")), (0, Some(vec!["amq".to_owned()])));
         assert_eq!(replace(&[("bob", "new")], &[("few", "bob")]), Ok(()));
         assert_eq!((module.epoch(), module.roles("ann")), (1, None));
         assert_eq!(login(&module, "bob", "new"), Ok(Login::new("bob", vec!["few".to_owned()])));
+    }
+
+    #[test]
+    fn without_users_any_more_nobody_is_let_in() {
+        let module = open(&[("ann", "plain")], &[("amq", "ann")]).unwrap().remembering(Duration::from_secs(3600), 10);
+        assert!(login(&module, "ann", "plain").is_ok());
+        module.replace(PropertiesOptions { users: Vec::new(), roles: pairs(&[("amq", "ann")]) }).unwrap();
+        assert_eq!(login(&module, "ann", "plain"), Err(Denied::BadCredentials));
+        assert_eq!((module.epoch(), module.roles("ann")), (1, None));
+    }
+
+    #[test]
+    fn a_password_found_while_files_are_replaced_is_not_remembered() {
+        let module = open(&[("ann", "one")], &[]).unwrap().remembering(Duration::from_secs(3600), 10);
+        let before = module.accounts();
+        module.replace(PropertiesOptions { users: pairs(&[("ann", "two")]), roles: Vec::new() }).unwrap();
+        assert!(before.find("ann", b"one", Instant::now()).is_some());
+        assert_eq!(login(&module, "ann", "one"), Err(Denied::BadCredentials));
     }
 
     #[test]
