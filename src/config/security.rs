@@ -76,16 +76,23 @@ pub(super) fn read(settings: &mut Hierarchy<SecuritySetting>, section: &Element,
         match element.name.as_str() {
             "security-setting" => read_setting(settings, &mappings, element, findings),
             "role-mapping" => {}
-            "security-setting-plugin" => findings.no_effect(element, "the plugin"),
-            other => {
-                findings.unknown(
-                    element,
-                    "element",
-                    other,
-                    ["security-setting", "role-mapping", "security-setting-plugin"],
-                );
+            "security-setting-plugin" => {
+                let message = "the plugin is not supported: what it permits has to be written as security-setting";
+                findings.error(element, message);
             }
+            other => refuse(element, "element", other, &["security-setting", "role-mapping"], findings),
         }
+    }
+}
+
+// To leave out what was meant to close something would open it.
+fn refuse(element: &Element, what: &str, name: &str, known: &[&str], findings: &mut Findings) {
+    findings.error(element, format!("unknown {what} {name:?}{}", did_you_mean(name, known.iter().copied())));
+}
+
+fn refuse_other_attributes(element: &Element, known: &[&str], findings: &mut Findings) {
+    for (name, _) in element.attributes.iter().filter(|(name, _)| !known.contains(&name.as_str())) {
+        refuse(element, "attribute", name, known, findings);
     }
 }
 
@@ -93,6 +100,7 @@ pub(super) fn read(settings: &mut Hierarchy<SecuritySetting>, section: &Element,
 fn mappings(section: &Element, findings: &mut Findings) -> Mappings {
     let mut mappings = Mappings::new();
     for element in section.children.iter().filter(|child| child.name == "role-mapping") {
+        refuse_other_attributes(element, &["from", "to"], findings);
         let from = required(element, "from", findings);
         let Some(to) = element.attribute("to") else {
             findings.error(element, "expected an attribute to");
@@ -115,13 +123,14 @@ fn read_setting(
     element: &Element,
     findings: &mut Findings,
 ) {
+    refuse_other_attributes(element, &["match"], findings);
     let Some(pattern) = required(element, "match", findings) else { return };
     let mut setting = SecuritySetting::default();
     for child in &element.children {
         if child.name == "permission" {
             read_permission(&mut setting, mappings, child, findings);
         } else {
-            findings.unknown(child, "element", &child.name, ["permission"]);
+            refuse(child, "element", &child.name, &["permission"], findings);
         }
     }
     if settings.insert(pattern.clone(), setting).is_some() {
@@ -130,6 +139,7 @@ fn read_setting(
 }
 
 fn read_permission(setting: &mut SecuritySetting, mappings: &Mappings, element: &Element, findings: &mut Findings) {
+    refuse_other_attributes(element, &["type", "roles"], findings);
     let kind = required(element, "type", findings);
     let Some(roles) = element.attribute("roles") else {
         findings.error(element, "expected an attribute roles");

@@ -83,6 +83,24 @@ fn errors_name_file_line_element_and_value() {
             "<security-settings><security-setting match='#'><permission type='sent' roles='a'/></security-setting></security-settings>",
             "unknown permission type \"sent\" (did you mean send?)",
         ),
+        // To leave it out would open what it closes.
+        (
+            "<security-settings><security-seting match='a.secret'/></security-settings>",
+            "unknown element \"security-seting\" (did you mean security-setting?)",
+        ),
+        (
+            "<security-settings><security-setting match='#'><permision type='send' roles='a'/></security-setting></security-settings>",
+            "unknown element \"permision\" (did you mean permission?)",
+        ),
+        (
+            "<security-settings><security-setting match='#'><permission type='send' roles='a' role='b'/></security-setting></security-settings>",
+            "unknown attribute \"role\" (did you mean roles?)",
+        ),
+        ("<security-settings><role-mapping from='a' to='b' two='c'/></security-settings>", "unknown attribute \"two\""),
+        (
+            "<security-settings><security-setting-plugin class-name='x'/></security-settings>",
+            "the plugin is not supported",
+        ),
     ] {
         let errors = core(body).unwrap_err();
         assert!(errors.len() == 1 && errors[0].contains(expected), "{errors:?}");
@@ -128,10 +146,6 @@ fn names_without_effect_are_warned_of() {
         (
             "<addresses><address name='a'><multicast><queue name='q' exclusive='true'/></multicast></address></addresses>",
             "queue q: exclusive has no effect",
-        ),
-        (
-            "<security-settings><security-setting-plugin class-name='x'/></security-settings>",
-            "the plugin has no effect",
         ),
     ] {
         let config = core(body).unwrap();
