@@ -65,6 +65,12 @@ impl LoginChain {
         self.modules.iter().any(|link| link.name == voucher.module)
     }
 
+    /// Whether nobody is let in whom the voucher's module refuses.
+    fn is_needed(&self, voucher: &Voucher) -> bool {
+        let link = self.modules.iter().find(|link| link.name == voucher.module);
+        link.is_some_and(|link| matches!(link.flag, Flag::Required | Flag::Requisite))
+    }
+
     /// The roles that come of a voucher now; none if its module would not vouch any more.
     fn roles(&self, voucher: &Voucher) -> Option<Vec<String>> {
         self.modules.iter().find(|link| link.name == voucher.module)?.module.roles(&voucher.user)
@@ -81,10 +87,12 @@ impl SecurityManager for LoginChain {
                 break;
             }
         }
-        let accepted = verdict.result()?;
-        let first = accepted.first().map(|(_, login)| login.user.clone()).unwrap_or_default();
+        let mut accepted = verdict.result()?;
         let is_guest =
             |name: &Arc<str>| self.modules.iter().any(|link| link.name == *name && link.module.is_anonymous());
+        // Whoever is a guest besides is called as the others say: else all would be one user.
+        accepted.sort_by_key(|(module, _)| is_guest(module));
+        let first = accepted.first().map(|(_, login)| login.user.clone()).unwrap_or_default();
         let is_anonymous = accepted.iter().all(|(module, _)| is_guest(module));
         let vouchers = accepted.iter().map(|(module, login)| Voucher::new(module, &login.user)).collect();
         let roles = accepted.into_iter().flat_map(|(_, login)| login.roles);
@@ -97,12 +105,19 @@ impl SecurityManager for LoginChain {
     }
 
     fn refresh(&self, principal: &Principal) -> Option<Principal> {
-        let [first, others @ ..] = principal.vouchers() else { return Some(principal.clone()) };
-        let roles = self.roles(first)?.into_iter();
+        let [first, ..] = principal.vouchers() else { return Some(principal.clone()) };
+        let mut roles = Vec::new();
+        for voucher in principal.vouchers() {
+            match self.roles(voucher) {
+                Some(of_module) => roles.extend(of_module),
+                // The user is called as the first says, and others must still vouch as they had to.
+                None if voucher == first || self.is_needed(voucher) => return None,
+                None => {}
+            }
+        }
         if principal.has_own_roles() {
             return Some(principal.clone());
         }
-        let roles = roles.chain(others.iter().filter_map(|voucher| self.roles(voucher)).flatten());
         let vouchers = principal.vouchers().to_vec();
         Some(principal.clone().without_roles().with_roles(roles).vouched_by(vouchers))
     }
@@ -273,6 +288,47 @@ mod tests {
         assert_eq!(chain.refresh(&guest), Some(guest));
         users.replace(PropertiesOptions { users: pairs("ann", "x"), roles: Vec::new() }).unwrap();
         assert_eq!(chain.refresh(&user), None);
+    }
+
+    fn users(user: &str, role: &str) -> PropertiesOptions {
+        let pair = |key: &str, value: &str| vec![(key.to_owned(), value.to_owned())];
+        PropertiesOptions { users: pair(user, "secret"), roles: pair(role, user) }
+    }
+
+    fn login(chain: &LoginChain, user: &str) -> Result<Principal, Denied> {
+        now(chain.authenticate(&mut ConnectionRequest::new("MQTT", "c").with_credentials(user, "secret")))
+    }
+
+    #[test]
+    fn a_user_whom_a_module_must_let_in_is_none_once_it_would_not() {
+        for (flag, is_still_let_in) in [(Flag::Required, false), (Flag::Requisite, false), (Flag::Optional, true)] {
+            let [one, two] = ["one", "two"].map(|role| Arc::new(PropertiesLogin::new(users("ann", role)).unwrap()));
+            let chain = LoginChain::new("activemq", vec![(Flag::Required, one), (flag, two.clone())]);
+            let principal = login(&chain, "ann").unwrap();
+            let own = principal.clone().with_roles(["own"]);
+            assert_eq!(principal.roles(), ["one", "two"]);
+            assert_eq!((chain.refresh(&principal), chain.refresh(&own)), (Some(principal.clone()), Some(own.clone())));
+            two.replace(users("bob", "two")).unwrap();
+            let roles = |principal: Principal| principal.roles().to_vec();
+            let anew = login(&chain, "ann").ok().map(roles);
+            assert_eq!(anew.is_some(), is_still_let_in, "{flag:?}");
+            assert_eq!(chain.refresh(&principal).map(roles), anew);
+            assert_eq!(chain.refresh(&own).is_some(), is_still_let_in);
+        }
+    }
+
+    #[test]
+    fn whoever_is_a_guest_besides_has_a_name_of_its_own() {
+        let properties = Arc::new(PropertiesLogin::new(users("ann", "amq")).unwrap());
+        let guest = Arc::new(GuestLogin::new(GuestOptions::default()));
+        let chain = LoginChain::new("d", vec![(Flag::Optional, guest), (Flag::Optional, properties.clone())]);
+        let (ann, eve) = (login(&chain, "ann").unwrap(), login(&chain, "eve").unwrap());
+        assert_eq!((ann.user(), ann.is_anonymous(), ann.roles().len()), ("ann", false, 2));
+        assert_eq!((eve.user(), eve.is_anonymous(), eve.roles().len()), ("guest", true, 1));
+        assert!(ann.may_take_from(&eve) && !eve.may_take_from(&ann));
+        properties.replace(users("bob", "amq")).unwrap();
+        assert!(!login(&chain, "bob").unwrap().may_take_from(&ann));
+        assert_eq!(chain.refresh(&ann), None);
     }
 
     #[test]
