@@ -236,8 +236,9 @@ impl Engine {
             return;
         }
         let Some(left) = self.left_wills.get(&open.client_id) else { return };
-        let user = self.connections[connection.index()].principal.as_ref().map_or("", |principal| principal.user());
-        if self.options.security.is_some() && left.rights.principal.user() != user {
+        let newcomer = self.connections[connection.index()].principal.as_ref();
+        let owner = &left.rights.principal;
+        if self.options.security.is_some() && newcomer.is_none_or(|newcomer| !newcomer.may_take_from(owner)) {
             return;
         }
         let Some(left) = self.left_wills.remove(&open.client_id) else { return };

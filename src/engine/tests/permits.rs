@@ -4,8 +4,9 @@ use std::rc::Rc;
 
 use super::access::{CLOSED, OPEN, guarded, guarded_with, settings, suback, topics, user};
 use super::{Options, Script, Seat, lasting, limits, options, passing};
-use crate::engine::DeclaredAddress;
+use crate::engine::{Admission, DeclaredAddress};
 use crate::protocol::mqtt::codec::{AckKind, Version};
+use crate::security::ConnectionRequest;
 use crate::sim::packet::{self, Heard, Hello, Letter};
 
 fn unsuback(script: &mut Script, seat: Seat, filter: &str) -> Vec<u8> {
@@ -223,4 +224,24 @@ fn what_an_ended_subscription_has_left_in_the_queue_feels_a_revocation() {
         script.ack(ann, AckKind::PubAck, first[0].2);
         assert_eq!(topics(&mut script, ann), ["b/2"], "{fails}");
     }
+}
+
+#[test]
+fn a_guest_does_not_take_away_the_will_of_a_user_of_the_same_name() {
+    let (mut script, _) = guarded(OPEN);
+    script.node.admit = Box::new(|request| {
+        let principal = ConnectionRequest::default().admit("guest").with_roles(["any"]);
+        let principal = if request.username.is_some() { principal } else { principal.anonymous() };
+        Ok(Admission { principal, client_id: None })
+    });
+    let watcher = script.join(&user("guest", lasting("w")));
+    script.subscribe(watcher, "will", 1);
+    script.join(&user("guest", Hello { will: Some(Letter::new("will", "x", 1, 0)), ..passing("c") }));
+    script.node.pass(1_000);
+    script.node.settle();
+    script.node.crash();
+    script.join(&passing("c"));
+    script.node.pass(60_000);
+    let watcher = script.rejoin(&user("guest", lasting("w")));
+    assert_eq!(topics(&mut script, watcher), ["will"]);
 }

@@ -60,7 +60,8 @@ impl HashedPassword {
     /// Whether `password` is the one that was hashed; the time taken does not depend on the answer.
     pub fn verify(&self, password: &[u8]) -> bool {
         let derived = derive(password, &self.salt, self.iterations, self.hash.len());
-        constant_time::verify_slices_are_equal(&derived, &self.hash).is_ok()
+        // To HMAC a key is the same with zeros behind it.
+        constant_time::verify_slices_are_equal(&derived, &self.hash).is_ok() && !password.ends_with(&[0])
     }
 
     /// What a verification costs.
@@ -138,7 +139,7 @@ mod tests {
         let read = parse(&text.to_lowercase().replace("enc", "ENC")).unwrap().unwrap();
         assert!(read.verify("s3crét".as_bytes()));
         assert!(!read.verify(b"s3cret"));
-        assert!(!read.verify(b""));
+        assert!(!read.verify(b"") && !read.verify("s3crét\0".as_bytes()));
     }
 
     #[test]
