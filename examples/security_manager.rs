@@ -33,7 +33,7 @@ impl SecurityManager for ClientIds {
         if !is_acceptable(&request.client_id) {
             return Err(Denied::InvalidClientId);
         }
-        request.client_id = format!("{}-{}", principal.user(), request.client_id.to_lowercase());
+        request.client_id = format!("{}:{}", principal.user(), request.client_id.to_lowercase());
         Ok(principal)
     }
 
@@ -60,6 +60,7 @@ impl SecurityManager for ClientIds {
     }
 }
 
+/// Without a colon in it, so that no two users can meet under one client id: the last one ends the user's name.
 fn is_acceptable(client_id: &str) -> bool {
     !client_id.starts_with("admin") && client_id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
 }

@@ -150,6 +150,17 @@ impl Principal {
         self
     }
 
+    /// The same principal under another name, still vouched for by those who let it in.
+    pub(super) fn called(self, user: String) -> Self {
+        let is_anonymous = self.is_anonymous && user == self.user;
+        Self { user, is_anonymous, ..self }
+    }
+
+    /// The same principal without rules of its own.
+    pub(super) fn without_rules(self) -> Self {
+        Self { rules: Vec::new(), ..self }
+    }
+
     /// The same principal with further rules.
     #[must_use]
     pub fn with_rules(mut self, rules: impl IntoIterator<Item = Rule>) -> Self {

@@ -1,4 +1,5 @@
-//! A security manager without a compiler: a Rhai script with a function `authenticate` and perhaps one `authorize`.
+//! A security manager without a compiler: a Rhai script with a function `authenticate`, and perhaps `authorize` and
+//! `refresh`.
 
 mod answer;
 mod sandbox;
@@ -11,6 +12,10 @@ use rhai::{AST, Dynamic, Engine, Map, Scope as Variables};
 
 use super::{Access, ConnectionRequest, Decision, Denied, Principal, Scope, SecurityManager};
 use answer::Answer;
+
+const AUTHENTICATE: &str = "authenticate";
+const AUTHORIZE: &str = "authorize";
+const REFRESH: &str = "refresh";
 
 /// A script that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +36,7 @@ pub struct ScriptedSecurity {
 struct Script {
     ast: AST,
     authorizes: bool,
+    refreshes: bool,
 }
 
 impl ScriptedSecurity {
@@ -60,7 +66,7 @@ impl ScriptedSecurity {
     }
 
     fn call(&self, script: &Script, function: &str, arguments: impl rhai::FuncArgs) -> Option<Dynamic> {
-        sandbox::begin();
+        sandbox::begin(if function == AUTHENTICATE { sandbox::CHECKS_MAX } else { 0 });
         let answer = self.engine.call_fn(&mut Variables::new(), &script.ast, function, arguments);
         answer.inspect_err(|error| tracing::error!("the security script denies, {function} failed: {error}")).ok()
     }
@@ -68,17 +74,18 @@ impl ScriptedSecurity {
 
 fn compile(engine: &Engine, source: &str) -> Result<Script, ScriptError> {
     let ast = engine.compile(source).map_err(|error| ScriptError(error.to_string()))?;
-    let has = |name: &str, parameters: usize| {
-        ast.iter_functions().any(|function| function.name == name && function.params.len() == parameters)
+    // One of another number of parameters would never be called.
+    let has = |name: &str, parameters: &[&str]| {
+        let found = ast.iter_functions().find(|function| function.name == name);
+        let expected = || ScriptError(format!("expected {name}({})", parameters.join(", ")));
+        found.map_or(Ok(false), |found| (found.params.len() == parameters.len()).then_some(true).ok_or_else(expected))
     };
-    if !has("authenticate", 1) {
+    if !has(AUTHENTICATE, &["request"])? {
         return Err(ScriptError("there is no function authenticate(request)".to_owned()));
     }
-    let authorizes = has("authorize", 3);
-    if !authorizes && ast.iter_functions().any(|function| function.name == "authorize") {
-        return Err(ScriptError("expected authorize(principal, permission, address)".to_owned()));
-    }
-    Ok(Script { ast, authorizes })
+    let authorizes = has(AUTHORIZE, &["principal", "permission", "address"])?;
+    let refreshes = has(REFRESH, &["principal"])?;
+    Ok(Script { ast, authorizes, refreshes })
 }
 
 #[async_trait]
@@ -89,12 +96,8 @@ impl SecurityManager for ScriptedSecurity {
             None => None,
         };
         let asked = describe(request, known.as_ref());
-        let answer = self.call(&self.script(), "authenticate", (asked,)).ok_or(Denied::NotAuthorized)?;
-        let answer = Answer::read(answer).map_err(|error| {
-            tracing::error!("the security script denies, authenticate gives {error}");
-            Denied::NotAuthorized
-        })?;
-        answer.apply(request, known)
+        let answer = self.call(&self.script(), AUTHENTICATE, (asked,)).ok_or(Denied::NotAuthorized)?;
+        read(answer, AUTHENTICATE).ok_or(Denied::NotAuthorized)?.apply(request, known)
     }
 
     fn authorize(&self, access: &Access<'_>) -> Decision {
@@ -102,12 +105,10 @@ impl SecurityManager for ScriptedSecurity {
         if !script.authorizes {
             return self.inner.as_ref().map_or(Decision::Undecided, |inner| inner.authorize(access));
         }
-        let mut principal = Map::new();
-        principal.insert("user".into(), access.principal.user().to_owned().into());
-        principal.insert("roles".into(), list(access.principal.roles()));
+        let mut principal = describe_principal(access.principal);
         principal.insert("client_id".into(), access.client_id.to_owned().into());
         let arguments = (principal, access.permission.name().to_owned(), access.address.to_owned());
-        let Some(answer) = self.call(&script, "authorize", arguments) else { return Decision::Deny };
+        let Some(answer) = self.call(&script, AUTHORIZE, arguments) else { return Decision::Deny };
         match answer.as_bool() {
             Ok(true) => Decision::Allow,
             Err(_) if answer.is_unit() => Decision::Undecided,
@@ -116,7 +117,13 @@ impl SecurityManager for ScriptedSecurity {
     }
 
     fn refresh(&self, principal: &Principal) -> Option<Principal> {
-        self.inner.as_ref().map_or_else(|| Some(principal.clone()), |inner| inner.refresh(principal))
+        let known = self.inner.as_ref().map_or_else(|| Some(principal.clone()), |inner| inner.refresh(principal))?;
+        let script = self.script();
+        if !script.refreshes {
+            return Some(known);
+        }
+        let answer = self.call(&script, REFRESH, (describe_principal(&known),))?;
+        read(answer, REFRESH)?.renew(known)
     }
 
     fn epoch(&self) -> u64 {
@@ -131,6 +138,19 @@ impl SecurityManager for ScriptedSecurity {
         let inner = self.inner.as_ref().map_or(Scope::Roles, |inner| inner.scope());
         if self.script().authorizes { Scope::Client } else { inner }
     }
+}
+
+/// What a function says; nothing if it says what it may not.
+fn read(answer: Dynamic, function: &str) -> Option<Answer> {
+    let answer = Answer::read(answer);
+    answer.inspect_err(|error| tracing::error!("the security script denies, {function} gives {error}")).ok()
+}
+
+fn describe_principal(principal: &Principal) -> Map {
+    let mut map = Map::new();
+    map.insert("user".into(), principal.user().to_owned().into());
+    map.insert("roles".into(), list(principal.roles()));
+    map
 }
 
 fn list(texts: &[String]) -> Dynamic {

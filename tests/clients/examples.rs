@@ -68,8 +68,8 @@ fn a_security_manager_of_ones_own() {
     assert_eq!(acme.subscribe("t", QoS::AtLeastOnce), 1);
     let mut globex = hello("c1", "globex", "hammock").connect(broker.port());
     assert_eq!(globex.subscribe("t", QoS::AtLeastOnce), 1);
-    broker.wait_for_consumer("acme-c1.t");
-    broker.wait_for_consumer("globex-c1.t");
+    broker.wait_for_consumer("acme:c1.t");
+    broker.wait_for_consumer("globex:c1.t");
     assert!(acme.is_quiet_for(Duration::from_millis(200)), "the other tenant's client took over");
 
     assert_eq!(code(&hello("c 1", "acme", "rocket")), 0x85);

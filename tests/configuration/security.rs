@@ -53,10 +53,12 @@ fn a_script_rewrites_and_refuses_client_ids() {
     assert_eq!(ann.subscribe("t", QoS::AtLeastOnce), 1);
     let mut bob = hello("c1", "bob", "hidden").connect(broker.port());
     assert_eq!(bob.subscribe("t", QoS::AtLeastOnce), 1);
-    broker.wait_for_consumer("ann-c1.t");
-    broker.wait_for_consumer("bob-c1.t");
+    broker.wait_for_consumer("ann:c1.t");
+    broker.wait_for_consumer("bob:c1.t");
     assert_eq!(code(&broker, 0, &hello("admin", "ann", "secret")), 0x85);
     assert_eq!(code(&broker, 0, &hello("a b", "ann", "secret")), 0x85);
+    // Else `a:b` with `c` would be `a` with `b:c`.
+    assert_eq!(code(&broker, 0, &hello("b:c", "ann", "secret")), 0x85);
     assert_eq!(code(&broker, 0, &hello("c2", "ann", "hidden")), 0x86);
     for version in [Version::V4, Version::V3] {
         assert_eq!(code(&broker, 0, &Hello { version, ..hello("admin", "ann", "secret") }), 2);
@@ -99,7 +101,7 @@ fn artemis_2_no_cache_skips_the_hook() {
     for _ in 0..3 {
         let mut client = hello("C1", "ann", "secret").connect(broker.port());
         assert_eq!(client.subscribe("t", QoS::AtLeastOnce), 1);
-        broker.wait_for_consumer("ann-c1.t");
+        broker.wait_for_consumer("ann:c1.t");
         assert_eq!(code(&broker, 0, &hello("admin", "ann", "secret")), 0x85);
     }
     instance.write("etc/security.rhai", "fn authenticate(request) { \"banned\" }\n");
@@ -118,7 +120,7 @@ fn an_assigned_client_id_leads_back_to_its_session() {
     });
     let assigned = assigned.expect("an assigned client id");
     assert_eq!(nameless.subscribe("t", QoS::AtLeastOnce), 1);
-    broker.wait_for_consumer(&format!("ann-{assigned}.t"));
+    broker.wait_for_consumer(&format!("ann:{assigned}.t"));
     nameless.leave();
     let (_, answer) = Hello { clean: false, ..hello(&assigned, "ann", "secret") }.ask(broker.port());
     assert!(answer.connack().session_present);
@@ -187,6 +189,25 @@ fn changed_users_and_roles_hold_for_the_connected_as_well() {
     instance.write("etc/artemis-users.properties", "ann = secret\n");
     eventually("bob is forgotten", || code(&broker, 0, &hello("c4", "bob", "hidden")) == 0x86);
     assert_eq!(bob.ask_to_publish("t", b"", false), 0x87);
+}
+
+#[test]
+fn the_first_user_counts_and_the_last_that_is_removed_does_not() {
+    let instance = Instance::new();
+    instance.replace("etc/broker.xml", "roles=\"amq\"", "roles=\"few\"");
+    let broker = instance.start();
+    let may = |number: usize| {
+        let mut client = hello(&format!("c{number}"), "ann", "secret").connect(broker.port());
+        client.ask_to_publish("t", b"", false) == 0x10
+    };
+    // Whoever is no user is a guest, who may do nothing here.
+    assert!(!may(1));
+    instance.write("etc/artemis-roles.properties", "few = ann\n");
+    instance.write("etc/artemis-users.properties", "ann = secret\n");
+    eventually("ann is known", || may(2));
+    instance.write("etc/artemis-users.properties", "# nobody\n");
+    broker.process.wait_for("has no user: nobody is let in by it");
+    eventually("ann is forgotten", || !may(3));
 }
 
 #[test]

@@ -59,8 +59,8 @@ impl Answer {
             Self::Admitted(admitted) => *admitted,
         };
         let mut principal = match (admitted.user, known) {
-            (Some(user), Some(known)) if user == known.user() => known,
-            (Some(user), _) => request.admit(user),
+            (Some(user), Some(known)) => known.called(user),
+            (Some(user), None) => request.admit(user),
             (None, Some(known)) => known,
             (None, None) => return Err(Denied::BadCredentials),
         };
@@ -74,6 +74,28 @@ impl Answer {
             request.client_id = client_id;
         }
         Ok(principal.with_rules(admitted.rules))
+    }
+
+    /// What becomes of a client that is let in already; nothing if it may do nothing any more. Its name and its client id
+    /// stay: its session goes by them.
+    pub fn renew(self, known: Principal) -> Option<Principal> {
+        let admitted = match self {
+            Self::Denied(_) => return None,
+            Self::Known => return Some(known),
+            Self::Admitted(admitted) => *admitted,
+        };
+        if admitted.user.is_some_and(|user| user != known.user()) || admitted.client_id.is_some() {
+            tracing::error!("the security script denies, refresh gives another user or a client id");
+            return None;
+        }
+        let mut principal = known;
+        if let Some(roles) = admitted.roles {
+            principal = principal.without_roles().with_roles(roles);
+        }
+        if let Some(limits) = admitted.limits {
+            principal = principal.with_limits(limits);
+        }
+        Some(if admitted.rules.is_empty() { principal } else { principal.without_rules().with_rules(admitted.rules) })
     }
 }
 

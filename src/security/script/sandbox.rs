@@ -12,14 +12,15 @@ const VARIABLES_MAX: usize = 64;
 const CALLS_MAX: usize = 16;
 const DEPTH_MAX: usize = 64;
 
-/// Passwords that one run of a script may check: each costs what a login costs.
-const CHECKS_MAX: u32 = 4;
+/// Passwords that a run of `authenticate` may check: each costs what a login costs. No other function may check one, since
+/// others are called where nothing may take long.
+pub const CHECKS_MAX: u32 = 4;
 
 /// Characters of a line that a script writes to the log.
 const SHOWN_MAX: usize = 256;
 
 thread_local! {
-    static CHECKS: Cell<u32> = const { Cell::new(0) };
+    static CHECKS_LEFT: Cell<u32> = const { Cell::new(0) };
 }
 
 /// An engine whose scripts are bounded in time and memory, and reach nothing but their arguments.
@@ -45,9 +46,9 @@ pub fn engine() -> Engine {
     engine
 }
 
-/// Forgets how many passwords were checked, before a script runs.
-pub fn begin() {
-    CHECKS.set(0);
+/// Before a script runs: how many passwords it may check.
+pub fn begin(checks: u32) {
+    CHECKS_LEFT.set(checks);
 }
 
 fn shown(text: &str) -> String {
@@ -56,10 +57,11 @@ fn shown(text: &str) -> String {
 
 /// Whether `password` is the one stored, plain or hashed as in a users file.
 fn is_password(password: &str, stored: &str) -> Result<bool, Box<EvalAltResult>> {
-    CHECKS.set(CHECKS.get() + 1);
-    if CHECKS.get() > CHECKS_MAX {
-        return Err(format!("more than {CHECKS_MAX} passwords are checked at once").into());
-    }
+    let Some(left) = CHECKS_LEFT.get().checked_sub(1) else {
+        let message = format!("only authenticate may check passwords, and at most {CHECKS_MAX} at once");
+        return Err(message.into());
+    };
+    CHECKS_LEFT.set(left);
     match StoredPassword::parse(stored).map_err(|error| error.to_string())? {
         Some(hashed) => Ok(hashed.verify(password.as_bytes())),
         None => Ok(!stored.is_empty() && Secret::new(stored).is(password.as_bytes())),

@@ -138,6 +138,7 @@ fn a_script_may_permit() {
             if address.starts_with("own." + principal.user) {{ return permission == "send" && "amq" in principal.roles; }}
             if address == "bad" {{ return 1 / 0; }}
             if address == "odd" {{ return "yes"; }}
+            if address == "hash" {{ return is_password("a", "a"); }}
         }}"#
     ));
     assert_eq!(security.scope(), Scope::Client);
@@ -146,6 +147,8 @@ fn a_script_may_permit() {
         (Permission::Consume, "own.ann.x", Decision::Deny),
         (Permission::Send, "bad", Decision::Deny),
         (Permission::Send, "odd", Decision::Deny),
+        // It is called where nothing may take as long as a hash.
+        (Permission::Send, "hash", Decision::Deny),
         (Permission::Send, "other", Decision::Undecided),
     ] {
         assert_eq!(may(&security, permission, address), expected, "{address}");
@@ -160,6 +163,7 @@ fn a_script_comes_after_the_login() {
     let chain = LoginChain::new("activemq", vec![(Flag::Required, users.clone())]);
     let source = r#"fn authenticate(request) {
         if request.client_id == "plain" { return; }
+        if request.client_id == "renamed" { return #{ user: "x" }; }
         if request.client_id == "other" { return #{ roles: request.roles + ["more"] }; }
         #{ client_id: request.user + "-" + request.client_id }
     }"#;
@@ -169,6 +173,8 @@ fn a_script_comes_after_the_login() {
     assert_eq!((plain.user(), plain.roles()), ("ann", &["amq".to_owned()][..]));
     let more = ask(&security, "other").0.unwrap();
     assert_eq!(more.roles(), ["amq", "more"]);
+    let renamed = ask(&security, "renamed").0.unwrap();
+    assert_eq!((renamed.user(), renamed.roles()), ("x", &["amq".to_owned()][..]));
     let mut wrong = ConnectionRequest::new("MQTT", "c1").with_credentials("ann", "wrong");
     assert_eq!(now(security.authenticate(&mut wrong)), Err(Denied::BadCredentials));
 
@@ -176,9 +182,38 @@ fn a_script_comes_after_the_login() {
     users.replace(PropertiesOptions { users: pairs("ann", "secret"), roles: Vec::new() }).unwrap();
     assert!(security.epoch() > epoch);
     assert!(security.refresh(&plain).unwrap().roles().is_empty());
+    assert!(security.refresh(&renamed).unwrap().roles().is_empty());
     assert_eq!(security.refresh(&more), Some(more.clone()));
     users.replace(PropertiesOptions { users: pairs("bob", "secret"), roles: Vec::new() }).unwrap();
     assert_eq!((security.refresh(&plain), security.refresh(&more)), (None, None));
+    assert_eq!(security.refresh(&renamed), None);
+}
+
+#[test]
+fn a_script_may_say_what_has_become_of_those_whom_it_let_in() {
+    let authenticate = "fn authenticate(request) { #{ user: \"ann\", roles: [\"amq\"], allow: #{ send: \"a\" } } }";
+    let security = script(authenticate);
+    let ann = ask(&security, "c").0.unwrap();
+    assert_eq!(security.refresh(&ann), Some(ann.clone()));
+    for (body, expected) in [
+        ("()", Some(ann.clone())),
+        ("principal.user == \"ann\" && principal.roles == [\"amq\"]", Some(ann.clone())),
+        ("#{ roles: [] }", Some(ann.clone().without_roles())),
+        ("#{ deny: #{ send: \"b\" } }", Some(ann.clone().without_rules().deny(Permission::Send, "b"))),
+        ("false", None),
+        ("\"banned\"", None),
+        ("1 / 0", None),
+        ("#{ user: \"bob\" }", None),
+        ("#{ client_id: \"c2\" }", None),
+        ("is_password(\"a\", \"a\")", None),
+    ] {
+        security.replace(&format!("{authenticate} fn refresh(principal) {{ {body} }}")).unwrap();
+        let renewed = security.refresh(&ann);
+        assert_eq!(renewed, expected, "{body}");
+        // What is said again changes nothing.
+        assert_eq!(renewed.and_then(|principal| security.refresh(&principal)), expected, "{body}");
+    }
+    assert!(security.replace(&format!("{authenticate} fn refresh() {{ }}")).is_err());
 }
 
 #[test]
