@@ -183,12 +183,14 @@ impl Queue {
         }
     }
 
-    /// Takes every entry out, waiting or handed out.
-    pub fn drain(&mut self) -> Vec<Entry> {
-        let mut entries: Vec<_> = std::mem::take(&mut self.pending).into();
-        entries.extend(std::mem::take(&mut self.unsettled).into_iter().map(|(_, entry)| entry));
-        self.settled += entries.len() as u64;
-        self.bytes = 0;
+    /// Takes entries out, waiting ones before those handed out, `most` of them.
+    pub fn drain(&mut self, most: usize) -> Vec<Entry> {
+        let mut entries: Vec<_> = self.pending.drain(..most.min(self.pending.len())).collect();
+        let handed_out = self.unsettled.iter().map(|(at, _)| at).take(most - entries.len());
+        for at in handed_out.collect::<Vec<_>>() {
+            entries.push(self.unsettled.remove(at));
+        }
+        entries.iter().for_each(|entry| self.forget(entry));
         entries
     }
 

@@ -16,7 +16,7 @@ use crate::core::message::Guarantee;
 use crate::core::queue::Queue;
 use crate::protocol::{Expiry, InFlight, Saved, SubscriptionName, Will};
 use crate::security::Principal;
-use crate::store::record::{AliveRecord, ClientRecord, Key, Kind, OutgoingRecord, Trailing, delete_all};
+use crate::store::record::{AliveRecord, ClientRecord, Key, OutgoingRecord, Trailing};
 
 /// A client, connected or away.
 pub(super) struct Client {
@@ -32,6 +32,8 @@ pub(super) struct Client {
     pub connection: Option<ConnectionKey>,
     pub queue: QueueKey,
     pub is_durable: bool,
+    /// It has ended, and is no client any more.
+    pub is_departing: bool,
     pub expiry: Expiry,
     /// While it is away: since when.
     pub left: Option<Time>,
@@ -70,8 +72,8 @@ pub(super) fn publisher(client_id: &str) -> Publisher {
 impl Client {
     /// Whether its time is over.
     pub fn is_gone(&self, now: Time) -> bool {
-        self.connection.is_none()
-            && self.left.is_some_and(|left| self.expiry.ends(left).is_some_and(|ends| ends <= now))
+        let is_over = || self.left.is_some_and(|left| self.expiry.ends(left).is_some_and(|ends| ends <= now));
+        self.is_departing || self.connection.is_none() && is_over()
     }
 
     /// Name of the user whose it is; empty for none.
@@ -111,6 +113,7 @@ impl Engine {
             connection: None,
             queue,
             is_durable,
+            is_departing: false,
             expiry,
             left: None,
             subscriptions: HashMap::default(),
@@ -215,35 +218,5 @@ impl Engine {
         for queue in returned {
             self.dispatch(queue);
         }
-    }
-
-    /// Deletes all that is known of a client, sending its will if that is still to be sent. What waits for the ticket
-    /// can rely on the deletion.
-    pub(super) fn end_client(&mut self, key: ConsumerKey) -> Ticket {
-        self.send_will_now(key);
-        self.forget_will(key);
-        self.end_replays(key);
-        let names: Vec<_> = self.clients[key.index()].subscriptions.keys().cloned().collect();
-        for name in &names {
-            self.remove_subscription(key, name);
-        }
-        let client = self.clients.remove(key.index());
-        self.by_id.remove(&client.client_id);
-        let kept = self.queues.remove(client.queue.index());
-        let mut queue = kept.queue;
-        for entry in queue.drain() {
-            self.discard(queue.id, &entry);
-        }
-        if !client.is_durable {
-            return Ticket::NONE;
-        }
-        let ticket = self.open.write(|batch| {
-            batch.delete_record(&Key::client(client.id));
-            delete_all(batch, Kind::Subscription, client.id);
-            delete_all(batch, Kind::Outgoing, client.id);
-            delete_all(batch, Kind::Received, client.id);
-        });
-        self.ended.insert(client.client_id, ticket);
-        ticket
     }
 }

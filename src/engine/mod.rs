@@ -12,6 +12,7 @@ mod bounds;
 mod client;
 mod commit;
 mod connection;
+mod departure;
 mod dispatch;
 pub mod guard;
 mod internal;
@@ -55,6 +56,7 @@ use bounds::Bounds;
 use client::Client;
 use commit::OpenBatch;
 use connection::Connection;
+use departure::Departure;
 use internal::Internal;
 use publish::ExpiryRule;
 use rights::{Classes, Verdicts};
@@ -118,6 +120,10 @@ pub struct Engine {
     replaying: VecDeque<ConsumerKey>,
     /// Connections whose SUBSCRIBE or UNSUBSCRIBE is not done yet.
     lengthy: VecDeque<(ConnectionKey, u64)>,
+    /// Clients that have ended, whose subscriptions have not all.
+    departures: VecDeque<Departure>,
+    /// Queues that nothing leads to, and that still have messages.
+    dissolving: VecDeque<Queue>,
     /// Queues with more at their head to be dropped.
     unfinished: VecDeque<QueueKey>,
     /// Connections on which nobody is let in yet, and some that are, in the order they came.
@@ -227,6 +233,8 @@ impl Engine {
             held_queues: Vec::new(),
             replaying: VecDeque::new(),
             lengthy: VecDeque::new(),
+            departures: VecDeque::new(),
+            dissolving: VecDeque::new(),
             unfinished: VecDeque::new(),
             strangers: VecDeque::new(),
             wills_are_late: false,
@@ -321,6 +329,8 @@ impl Engine {
         self.routings.have_more()
             || !self.replaying.is_empty()
             || !self.lengthy.is_empty()
+            || !self.departures.is_empty()
+            || !self.dissolving.is_empty()
             || !self.unfinished.is_empty()
             || self.has_due_wills()
     }
@@ -340,6 +350,7 @@ impl Engine {
         self.send_wills();
         self.dispatch_unfinished();
         self.go_on_with_lengthy();
+        self.go_on_with_ends();
         self.replay_more();
     }
 

@@ -3,13 +3,16 @@
 use std::rc::Rc;
 
 use super::client::Subscribed;
-use super::{Engine, STEPS_PER_TICK};
+use super::Engine;
 use crate::core::binding::Grant;
 use crate::core::id::{ConsumerKey, Publisher, Ticket};
 use crate::core::message::Guarantee;
 use crate::core::queue::{Entry, Place};
 use crate::core::trie::Cursor;
 use crate::protocol::SubscriptionName;
+
+/// Steps of one client's walks in one go.
+const STEPS: usize = 256;
 
 /// A subscription's walk over the last values that it asked for.
 #[derive(Debug)]
@@ -73,7 +76,7 @@ impl Engine {
 
     /// Goes on with a client's replays until it can take no more, or for a tick's share.
     pub(super) fn replay(&mut self, key: ConsumerKey) {
-        let mut budget = STEPS_PER_TICK;
+        let mut budget = STEPS;
         while budget > 0 {
             let Some(client) = self.clients.get_mut(key.index()) else { return };
             let queue = client.queue;
@@ -158,9 +161,9 @@ impl Engine {
         entry
     }
 
+    /// Goes on with one client's replays.
     pub(super) fn replay_more(&mut self) {
-        for _ in 0..self.replaying.len() {
-            let Some(key) = self.replaying.pop_front() else { return };
+        if let Some(key) = self.replaying.pop_front() {
             self.replay(key);
         }
     }

@@ -7,6 +7,9 @@ use crate::core::id::ConsumerKey;
 use crate::protocol::SubscriptionName;
 use crate::store::record::{AliveRecord, Key};
 
+/// Steps that the end of a client counts for.
+const ENDED: usize = 32;
+
 impl Engine {
     /// Looks at some clients, and at the others a little later.
     pub(super) fn scan_sessions(&mut self, from: usize) {
@@ -21,7 +24,11 @@ impl Engine {
             let key = ConsumerKey::from(place);
             place += 1;
             let Some(client) = self.clients.get(key.index()) else { continue };
+            if client.is_departing {
+                continue;
+            }
             if client.is_gone(self.now) {
+                budget = budget.saturating_sub(ENDED);
                 self.end_client(key);
             } else if may_abandon && client.connection.is_none() {
                 budget = budget.saturating_sub(client.subscriptions.len());

@@ -313,9 +313,7 @@ impl Engine {
     /// Ends a subscription; says whether there was one.
     pub(super) fn remove_subscription(&mut self, key: ConsumerKey, name: &SubscriptionName) -> bool {
         let Some(subscribed) = self.clients[key.index()].subscriptions.remove(name) else { return false };
-        self.bounds.subscriptions.give(1);
-        self.bounds.pattern_bytes.give(size(name));
-        self.count_use(key, 0, -1);
+        self.give_room_back(key, name);
         // What it has brought may still wait, or be under way.
         self.clients[key.index()].has_left_overs = true;
         let (id, is_durable) = (self.clients[key.index()].id, self.clients[key.index()].is_durable);
@@ -331,6 +329,13 @@ impl Engine {
             Subscribed::Member(queue) => self.leave(key, queue),
         }
         true
+    }
+
+    /// What a subscription was accounted with is free again.
+    pub(super) fn give_room_back(&mut self, key: ConsumerKey, name: &SubscriptionName) {
+        self.bounds.subscriptions.give(1);
+        self.bounds.pattern_bytes.give(size(name));
+        self.count_use(key, 0, -1);
     }
 
     fn leave(&mut self, key: ConsumerKey, queue: QueueKey) {
@@ -353,16 +358,14 @@ impl Engine {
         let Owner::Shared(shared, binding) = self.queues[queue.index()].owner.clone() else { return };
         self.router.unbind(binding);
         self.shared.remove(&shared);
-        let mut queue = self.queues.remove(queue.index()).queue;
-        for entry in queue.drain() {
-            self.discard(queue.id, &entry);
-        }
+        let queue = self.queues.remove(queue.index()).queue;
         if queue.durable {
             self.open.write(|batch| {
                 batch.delete_record(&Key::queue(queue.id));
                 delete_all(batch, Kind::Entry, queue.id);
             });
         }
+        self.dissolve(queue);
     }
 }
 

@@ -6,6 +6,7 @@ mod attacks;
 mod bounds;
 mod capabilities;
 mod chance;
+mod departure;
 mod durability;
 mod expiry;
 mod lengthy;
