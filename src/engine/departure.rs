@@ -11,10 +11,10 @@ use crate::protocol::SubscriptionName;
 use crate::store::record::{Key, Kind, delete_all};
 
 /// Subscriptions ended in one go.
-const SUBSCRIPTIONS: usize = 32;
+const SUBSCRIPTIONS: usize = 8;
 
 /// Messages dropped in one go.
-const MESSAGES: usize = 128;
+const MESSAGES: usize = 64;
 
 /// A client that has ended, and its subscriptions that are still bound.
 #[derive(Debug)]

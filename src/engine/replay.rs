@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use super::client::Subscribed;
 use super::Engine;
+use super::client::Subscribed;
 use crate::core::binding::Grant;
 use crate::core::id::{ConsumerKey, Publisher, Ticket};
 use crate::core::message::Guarantee;

@@ -18,7 +18,12 @@ impl Clock {
     }
 
     pub fn now(&self) -> Time {
-        Time(self.wall_ms + self.start.elapsed().as_millis() as u64)
+        self.at(Instant::now())
+    }
+
+    /// The time of an instant.
+    pub fn at(&self, instant: Instant) -> Time {
+        Time(self.wall_ms + instant.saturating_duration_since(self.start).as_millis() as u64)
     }
 
     /// The instant of a time.

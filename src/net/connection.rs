@@ -11,6 +11,7 @@ use super::acceptor::Acceptor;
 use super::gate::Place;
 use super::reactor::{Link, Reactor};
 use super::transport::{ReadHalf, Stream};
+use super::turns::Share;
 use super::websocket;
 use crate::engine::{ConnectionKey, Peer};
 use crate::protocol::detect::{Start, detect};
@@ -193,9 +194,10 @@ fn poll(reactor: &Reactor, key: ConnectionKey, link: &Link, read: &mut ReadHalf,
         return Poll::Ready(Woken::Resumed);
     }
     let mut shared = reactor.buffer.borrow_mut();
-    let mut buffer = ReadBuf::new(&mut shared[..share.bytes]);
+    let most = share.bytes.min(shared.len());
+    let mut buffer = ReadBuf::new(&mut shared[..most]);
     let result = read.poll_read(cx, &mut buffer);
-    link.count(0, buffer.filled().len());
+    link.count(Share { bytes: buffer.filled().len(), ..Share::NONE });
     if result.is_pending() {
         reactor.note_silence(link);
     }

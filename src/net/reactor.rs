@@ -150,9 +150,9 @@ impl Link {
     }
 
     /// Counts what has come from the peer against its turn.
-    pub fn count(&self, frames: usize, bytes: usize) {
+    pub fn count(&self, said: Share) {
         let mut spell = self.spell.get();
-        spell.add(frames, bytes);
+        spell.add(said);
         self.spell.set(spell);
     }
 }
@@ -198,8 +198,9 @@ impl Reactor {
     /// Gives input to the engine, as much as the connection's turn allows; the answer leaves with the tick.
     pub(super) fn receive(&self, key: ConnectionKey, link: &Link, input: &[u8]) -> usize {
         let most = self.share_left(link).frames;
-        let (used, frames) = self.engine.borrow_mut().receive_some(self.clock.now(), key, input, most);
-        link.count(frames, 0);
+        let begun = std::time::Instant::now();
+        let (used, frames) = self.engine.borrow_mut().receive_some(self.clock.at(begun), key, input, most);
+        link.count(Share { frames, bytes: 0, time: begun.elapsed() });
         self.wake();
         used
     }

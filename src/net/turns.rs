@@ -2,25 +2,27 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::engine::ConnectionKey;
 
 /// How much of one connection is worked on before others are looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Share {
     /// Frames, of WebSocket as well as packets.
     pub frames: usize,
     pub bytes: usize,
+    pub time: Duration,
 }
 
 /// While others are there who say little: they wait for one share at the most.
-const SMALL: Share = Share { frames: 32, bytes: 16 * 1024 };
+const SMALL: Share = Share { frames: 32, bytes: 16 * 1024, time: Duration::from_micros(40) };
 
 /// Who says no more than this without a pause says little.
-const LITTLE: Share = Share { frames: 4, bytes: 4 * 1024 };
+const LITTLE: Share = Share { frames: 4, bytes: 4 * 1024, time: Duration::from_micros(40) };
 
 /// While all who are there say much: what is read at once is written at once.
-const LARGE: Share = Share { frames: 512, bytes: 128 * 1024 };
+const LARGE: Share = Share { frames: 512, bytes: 128 * 1024, time: Duration::from_millis(1) };
 
 /// Turns in a row in which nobody came who said little, until shares are large.
 const CALM: u32 = 32;
@@ -33,15 +35,14 @@ const LARGE_AT_ONCE: usize = 4;
 pub struct Turns {
     line: RefCell<VecDeque<ConnectionKey>>,
     calm: Cell<u32>,
-    /// Frames from those who were not in line, since the last turn.
-    others: Cell<usize>,
-    /// Frames of a share while it is small.
-    frames: Cell<usize>,
+    /// What those have said who had no need of turns, since the sockets were last looked at, and before.
+    others: Cell<Share>,
+    before: Cell<Share>,
 }
 
 impl Turns {
     pub fn share(&self) -> Share {
-        if self.is_calm() { LARGE } else { Share { frames: self.frames.get().max(SMALL.frames), ..SMALL } }
+        self.before.get().or_more(if self.is_calm() { LARGE } else { SMALL })
     }
 
     fn is_calm(&self) -> bool {
@@ -54,7 +55,11 @@ impl Turns {
 
     /// A connection has said all it has to say.
     pub fn note_silence(&self, spell: &Spell) {
-        self.others.set(self.others.get() + spell.turn.frames);
+        if spell.total.is_within(SMALL) {
+            let mut others = self.others.get();
+            others.add(spell.total);
+            self.others.set(others);
+        }
         if spell.total.frames > 0 && spell.total.is_within(LITTLE) {
             self.calm.set(0);
         }
@@ -62,30 +67,42 @@ impl Turns {
 
     /// Those whose turn it is now.
     pub fn next(&self) -> Vec<ConnectionKey> {
+        // A share is as much as that of all others together, if they are many.
+        self.before.set(self.others.take());
         let mut line = self.line.borrow_mut();
         if line.is_empty() {
             return Vec::new();
         }
         let count = if self.is_calm() { LARGE_AT_ONCE.min(line.len()) } else { 1 };
         self.calm.set(self.calm.get().saturating_add(1));
-        // As much as of all others together, if they are many.
-        self.frames.set(self.others.take());
         line.drain(..count).collect()
     }
 }
 
 impl Share {
+    pub const NONE: Self = Self { frames: 0, bytes: 0, time: Duration::ZERO };
+
     pub fn is_used_up(self) -> bool {
-        self.frames == 0 || self.bytes == 0
+        self.frames == 0 || self.bytes == 0 || self.time.is_zero()
     }
 
     fn is_within(self, other: Self) -> bool {
-        self.frames <= other.frames && self.bytes <= other.bytes
+        self.frames <= other.frames && self.bytes <= other.bytes && self.time <= other.time
     }
 
-    fn add(&mut self, frames: usize, bytes: usize) {
-        self.frames += frames;
-        self.bytes += bytes;
+    /// Of each the larger.
+    fn or_more(self, other: Self) -> Self {
+        Self {
+            frames: self.frames.max(other.frames),
+            bytes: self.bytes.max(other.bytes),
+            time: self.time.max(other.time),
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.frames += other.frames;
+        self.bytes += other.bytes;
+        self.time += other.time;
     }
 }
 
@@ -98,22 +115,25 @@ pub struct Spell {
 }
 
 impl Spell {
-    pub const NONE: Self = Self { turn: Share { frames: 0, bytes: 0 }, total: Share { frames: 0, bytes: 0 } };
+    pub const NONE: Self = Self { turn: Share::NONE, total: Share::NONE };
 
-    pub fn add(&mut self, frames: usize, bytes: usize) {
-        self.turn.add(frames, bytes);
-        self.total.add(frames, bytes);
+    pub fn add(&mut self, said: Share) {
+        self.turn.add(said);
+        self.total.add(said);
     }
 
     /// What is left of this turn.
     pub fn left(&self, share: Share) -> Share {
-        let frames = share.frames.saturating_sub(self.turn.frames);
-        Share { frames, bytes: share.bytes.saturating_sub(self.turn.bytes) }
+        Share {
+            frames: share.frames.saturating_sub(self.turn.frames),
+            bytes: share.bytes.saturating_sub(self.turn.bytes),
+            time: share.time.saturating_sub(self.turn.time),
+        }
     }
 
     /// The next turn begins.
     pub fn turn(&mut self) {
-        self.turn = Self::NONE.turn;
+        self.turn = Share::NONE;
     }
 }
 
@@ -121,9 +141,9 @@ impl Spell {
 mod tests {
     use super::*;
 
-    fn spell(frames: usize, bytes: usize) -> Spell {
+    fn spell(frames: usize, bytes: usize, micros: u64) -> Spell {
         let mut spell = Spell::NONE;
-        spell.add(frames, bytes);
+        spell.add(Share { frames, bytes, time: Duration::from_micros(micros) });
         spell
     }
 
@@ -141,11 +161,25 @@ mod tests {
         assert_eq!(turns.share(), SMALL);
         take_turns(&turns, 1);
         assert_eq!(turns.share(), LARGE);
-        turns.note_silence(&spell(LITTLE.frames + 1, 100));
-        turns.note_silence(&spell(1, LITTLE.bytes + 1));
+        turns.note_silence(&spell(LITTLE.frames + 1, 100, 1));
+        turns.note_silence(&spell(1, LITTLE.bytes + 1, 1));
+        turns.note_silence(&spell(1, 100, 1000));
         turns.note_silence(&Spell::NONE);
         assert_eq!(turns.share(), LARGE);
-        turns.note_silence(&spell(1, 10));
+        turns.note_silence(&spell(1, 10, 10));
+        assert_eq!(turns.share(), SMALL);
+    }
+
+    #[test]
+    fn a_share_is_as_much_as_all_others_have_said() {
+        let turns = Turns::default();
+        turns.note_silence(&spell(2, 10, 1));
+        assert!(turns.next().is_empty());
+        turns.note_silence(&spell(2, 10, 1));
+        [spell(30, 10, 20), spell(30, 10, 30), spell(1, 10, 1000)].iter().for_each(|spell| turns.note_silence(spell));
+        take_turns(&turns, 1);
+        assert_eq!(turns.share(), Share { frames: 62, time: Duration::from_micros(51), ..SMALL });
+        take_turns(&turns, 1);
         assert_eq!(turns.share(), SMALL);
     }
 
@@ -160,14 +194,18 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_ends_with_its_frames_or_its_bytes() {
-        let mut spell = spell(30, 100);
-        assert_eq!(spell.left(SMALL), Share { frames: 2, bytes: SMALL.bytes - 100 });
-        spell.add(2, 0);
-        assert!(spell.left(SMALL).is_used_up());
-        spell.turn();
-        assert_eq!(spell.left(SMALL), SMALL);
-        spell.add(1, SMALL.bytes);
-        assert!(spell.left(SMALL).is_used_up());
+    fn a_turn_ends_with_its_frames_its_bytes_or_its_time() {
+        let mut spell = spell(30, 100, 0);
+        assert_eq!(spell.left(SMALL), Share { frames: 2, bytes: SMALL.bytes - 100, ..SMALL });
+        for said in [
+            Share { frames: 2, ..Share::NONE },
+            Share { frames: 1, bytes: SMALL.bytes, ..Share::NONE },
+            Share { frames: 1, time: SMALL.time, ..Share::NONE },
+        ] {
+            spell.add(said);
+            assert!(spell.left(SMALL).is_used_up());
+            spell.turn();
+            assert_eq!(spell.left(SMALL), SMALL);
+        }
     }
 }

@@ -21,6 +21,7 @@ use super::gate::Place;
 use super::prefixed::Prefixed;
 use super::reactor::{Link, Reactor};
 use super::transport::Stream;
+use super::turns::Share;
 use crate::engine::{ConnectionKey, Peer};
 use crate::protocol::mqtt::codec::frame_length;
 
@@ -136,10 +137,12 @@ async fn serve(
         }
         match poll_fn(|cx| poll(reactor, key, link, socket, cx)).await {
             Woken::Message(Some(Message::Binary(bytes))) => {
-                link.count(1, bytes.len());
+                link.count(Share { frames: 1, bytes: bytes.len(), ..Share::NONE });
                 left.extend_from_slice(&bytes); // [MQTT-6.0.0-2]
             }
-            Woken::Message(Some(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => link.count(1, 0),
+            Woken::Message(Some(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
+                link.count(Share { frames: 1, ..Share::NONE });
+            }
             Woken::Message(Some(Message::Text(_))) => return Some(CloseCode::Unsupported), // [MQTT-6.0.0-1]
             Woken::Message(Some(Message::Close(_)) | None) => return None,
             Woken::Told => {

@@ -126,7 +126,7 @@ impl<'a> Property<'a> {
 
     fn decode(reader: &mut Reader<'a>) -> Result<(Row<'a>, Self), Fault> {
         let id = reader.u8()?; // every known identifier is a variable byte integer of one byte
-        let row = Self::BY_ID.get(usize::from(id)).copied().flatten();
+        let row = Self::BY_ID.get(usize::from(id)).and_then(Option::as_ref);
         let row = row.ok_or(Fault::malformed("MQTT-2.2.2.2"))?;
         let property = match row.1 {
             Wire::Flag(make) => make(match reader.u8()? {
@@ -141,7 +141,7 @@ impl<'a> Property<'a> {
             Wire::Pair(make) => make(reader.str()?, reader.str()?),
             Wire::Binary(make) => make(reader.binary()?),
         };
-        Ok((row, property))
+        Ok((*row, property))
     }
 
     fn check(&self, rule: &'static str) -> Result<(), Fault> {

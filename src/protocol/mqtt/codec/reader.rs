@@ -82,7 +82,8 @@ impl<'a> Reader<'a> {
     pub fn str(&mut self) -> Result<&'a str, Fault> {
         let bytes = self.binary()?;
         let text = std::str::from_utf8(bytes).map_err(|_| Fault::malformed("MQTT-1.5.4-1"))?; // [MQTT-1.5.4-1]
-        if memchr::memchr(0, bytes).is_some() {
+        let has_nul = if bytes.len() < 16 { bytes.contains(&0) } else { memchr::memchr(0, bytes).is_some() };
+        if has_nul {
             return Err(Fault::malformed("MQTT-1.5.4-2")); // [MQTT-1.5.4-2]
         }
         Ok(text)
