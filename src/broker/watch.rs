@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn a_change_counts_once_it_is_settled_also_one_from_before_the_first_look() {
         let path = std::env::temp_dir().join(format!("artemis-rs-sight-{}", std::process::id()));
-        let mut sight = Sight::of(&[path.clone()]);
+        let mut sight = Sight::of(std::slice::from_ref(&path));
         // As while the broker starts.
         fs::write(&path, "1").unwrap();
         assert_eq!([sight.has_changed(), sight.has_changed(), sight.has_changed()], [false, true, false]);

@@ -185,7 +185,7 @@ mod tests {
         let shipped = file("broker.xml", &Placeholders::default());
         let explained = shipped.lines().filter_map(|line| line.strip_prefix("          ")?.split_whitespace().next());
         let is_parameter =
-            |word: &&str| !word.contains('<') && word.split_once('=').is_some_and(|(_, value)| value != "");
+            |word: &&str| !word.contains('<') && word.split_once('=').is_some_and(|(_, value)| !value.is_empty());
         let parameters: Vec<_> = explained.filter(is_parameter).collect();
         assert!(parameters.len() > 35, "{parameters:?}");
         let uri = format!(":1883?protocols=MQTT;{}", parameters.join(";"));

@@ -194,10 +194,10 @@ fn poll(reactor: &Reactor, key: ConnectionKey, link: &Link, read: &mut ReadHalf,
         return Poll::Ready(Woken::Resumed);
     }
     let mut shared = reactor.buffer.borrow_mut();
-    let most = share.bytes.min(shared.len());
+    let most = shared.len().min(share.bytes as usize);
     let mut buffer = ReadBuf::new(&mut shared[..most]);
     let result = read.poll_read(cx, &mut buffer);
-    link.count(Share { bytes: buffer.filled().len(), ..Share::NONE });
+    link.count(Share::of_bytes(buffer.filled().len()));
     if result.is_pending() {
         reactor.note_silence(link);
     }

@@ -199,8 +199,8 @@ impl Reactor {
     pub(super) fn receive(&self, key: ConnectionKey, link: &Link, input: &[u8]) -> usize {
         let most = self.share_left(link).frames;
         let begun = std::time::Instant::now();
-        let (used, frames) = self.engine.borrow_mut().receive_some(self.clock.at(begun), key, input, most);
-        link.count(Share { frames, bytes: 0, time: begun.elapsed() });
+        let (used, frames) = self.engine.borrow_mut().receive_some(self.clock.at(begun), key, input, most as usize);
+        link.count(Share::of_frames(frames, begun.elapsed()));
         self.wake();
         used
     }

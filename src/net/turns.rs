@@ -10,19 +10,20 @@ use crate::engine::ConnectionKey;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Share {
     /// Frames, of WebSocket as well as packets.
-    pub frames: usize,
-    pub bytes: usize,
-    pub time: Duration,
+    pub frames: u32,
+    pub bytes: u32,
+    /// Of the engine's.
+    pub nanoseconds: u32,
 }
 
 /// While others are there who say little: they wait for one share at the most.
-const SMALL: Share = Share { frames: 32, bytes: 16 * 1024, time: Duration::from_micros(40) };
+const SMALL: Share = Share { frames: 32, bytes: 16 * 1024, nanoseconds: 40_000 };
 
 /// Who says no more than this without a pause says little.
-const LITTLE: Share = Share { frames: 4, bytes: 4 * 1024, time: Duration::from_micros(40) };
+const LITTLE: Share = Share { frames: 4, bytes: 4 * 1024, nanoseconds: 40_000 };
 
 /// While all who are there say much: what is read at once is written at once.
-const LARGE: Share = Share { frames: 512, bytes: 128 * 1024, time: Duration::from_millis(1) };
+const LARGE: Share = Share { frames: 512, bytes: 128 * 1024, nanoseconds: 1_000_000 };
 
 /// Turns in a row in which nobody came who said little, until shares are large.
 const CALM: u32 = 32;
@@ -80,14 +81,24 @@ impl Turns {
 }
 
 impl Share {
-    pub const NONE: Self = Self { frames: 0, bytes: 0, time: Duration::ZERO };
+    pub const NONE: Self = Self { frames: 0, bytes: 0, nanoseconds: 0 };
 
     pub fn is_used_up(self) -> bool {
-        self.frames == 0 || self.bytes == 0 || self.time.is_zero()
+        self.frames == 0 || self.bytes == 0 || self.nanoseconds == 0
+    }
+
+    /// So many frames, for which the engine took this long.
+    pub fn of_frames(frames: usize, time: Duration) -> Self {
+        let small = |number| u32::try_from(number).unwrap_or(u32::MAX);
+        Self { frames: small(frames as u128), bytes: 0, nanoseconds: small(time.as_nanos()) }
+    }
+
+    pub fn of_bytes(bytes: usize) -> Self {
+        Self { bytes: u32::try_from(bytes).unwrap_or(u32::MAX), ..Self::NONE }
     }
 
     fn is_within(self, other: Self) -> bool {
-        self.frames <= other.frames && self.bytes <= other.bytes && self.time <= other.time
+        self.frames <= other.frames && self.bytes <= other.bytes && self.nanoseconds <= other.nanoseconds
     }
 
     /// Of each the larger.
@@ -95,14 +106,14 @@ impl Share {
         Self {
             frames: self.frames.max(other.frames),
             bytes: self.bytes.max(other.bytes),
-            time: self.time.max(other.time),
+            nanoseconds: self.nanoseconds.max(other.nanoseconds),
         }
     }
 
     fn add(&mut self, other: Self) {
-        self.frames += other.frames;
-        self.bytes += other.bytes;
-        self.time += other.time;
+        self.frames = self.frames.saturating_add(other.frames);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.nanoseconds = self.nanoseconds.saturating_add(other.nanoseconds);
     }
 }
 
@@ -127,7 +138,7 @@ impl Spell {
         Share {
             frames: share.frames.saturating_sub(self.turn.frames),
             bytes: share.bytes.saturating_sub(self.turn.bytes),
-            time: share.time.saturating_sub(self.turn.time),
+            nanoseconds: share.nanoseconds.saturating_sub(self.turn.nanoseconds),
         }
     }
 
@@ -141,9 +152,9 @@ impl Spell {
 mod tests {
     use super::*;
 
-    fn spell(frames: usize, bytes: usize, micros: u64) -> Spell {
+    fn spell(frames: u32, bytes: u32, microseconds: u32) -> Spell {
         let mut spell = Spell::NONE;
-        spell.add(Share { frames, bytes, time: Duration::from_micros(micros) });
+        spell.add(Share { frames, bytes, nanoseconds: 1000 * microseconds });
         spell
     }
 
@@ -178,7 +189,7 @@ mod tests {
         turns.note_silence(&spell(2, 10, 1));
         [spell(30, 10, 20), spell(30, 10, 30), spell(1, 10, 1000)].iter().for_each(|spell| turns.note_silence(spell));
         take_turns(&turns, 1);
-        assert_eq!(turns.share(), Share { frames: 62, time: Duration::from_micros(51), ..SMALL });
+        assert_eq!(turns.share(), Share { frames: 62, nanoseconds: 51_000, ..SMALL });
         take_turns(&turns, 1);
         assert_eq!(turns.share(), SMALL);
     }
@@ -200,7 +211,7 @@ mod tests {
         for said in [
             Share { frames: 2, ..Share::NONE },
             Share { frames: 1, bytes: SMALL.bytes, ..Share::NONE },
-            Share { frames: 1, time: SMALL.time, ..Share::NONE },
+            Share { frames: 1, nanoseconds: SMALL.nanoseconds, ..Share::NONE },
         ] {
             spell.add(said);
             assert!(spell.left(SMALL).is_used_up());

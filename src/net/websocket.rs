@@ -137,7 +137,7 @@ async fn serve(
         }
         match poll_fn(|cx| poll(reactor, key, link, socket, cx)).await {
             Woken::Message(Some(Message::Binary(bytes))) => {
-                link.count(Share { frames: 1, bytes: bytes.len(), ..Share::NONE });
+                link.count(Share { frames: 1, ..Share::of_bytes(bytes.len()) });
                 left.extend_from_slice(&bytes); // [MQTT-6.0.0-2]
             }
             Woken::Message(Some(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
