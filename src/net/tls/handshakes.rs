@@ -13,6 +13,7 @@ use tokio_rustls::rustls::pki_types::UnixTime;
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::{Error, HandshakeKind, ServerConnection};
 
+use super::arrivals::Arrivals;
 use super::failure::Failure;
 use super::places::Places;
 use super::server::ServerTls;
@@ -23,6 +24,9 @@ use crate::security::ClientCertificate;
 /// Handshakes at a time for each processor.
 const PLACES_PER_CORE: usize = 64;
 
+/// Connections whose handshake is not made yet, as many as those that have to log in still.
+const ARRIVALS_MAX: u64 = 10_000;
+
 /// How long a handshake may take at least, however many wait for its place.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -32,9 +36,9 @@ const HANDSHAKE_RECORD: u8 = 22;
 /// Makes handshakes; there is one for all acceptors.
 pub struct Handshakes {
     jobs: mpsc::UnboundedSender<Job>,
+    arrivals: Rc<Arrivals>,
     places: Rc<Places>,
-    underway: Rc<Limit>,
-    failed: Rc<Limit>,
+    limits: [Rc<Limit>; 3],
 }
 
 /// A connection for the thread.
@@ -57,6 +61,14 @@ impl Handshakes {
     /// # Errors
     /// There can be no more threads.
     pub fn start(acceptors: Vec<Arc<ServerTls>>, renewal: Option<Duration>) -> io::Result<Rc<Self>> {
+        Self::start_bounded(acceptors, renewal, ARRIVALS_MAX)
+    }
+
+    fn start_bounded(
+        acceptors: Vec<Arc<ServerTls>>,
+        renewal: Option<Duration>,
+        arrivals_max: u64,
+    ) -> io::Result<Rc<Self>> {
         let (jobs, received) = mpsc::unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).enable_all().build()?;
         let renewed: Vec<_> = acceptors.into_iter().filter(|tls| tls.settings.is_reloaded).collect();
@@ -68,12 +80,14 @@ impl Handshakes {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let underway = Rc::new(Limit::new("TLS handshakes", (PLACES_PER_CORE * cores) as u64));
         let failed = Rc::new(Limit::new("failed TLS handshakes", u64::MAX));
-        Ok(Rc::new(Self { jobs, places: Places::new(underway.clone(), GRACE), underway, failed }))
+        let arrived = Rc::new(Limit::new("connections before a TLS handshake", arrivals_max));
+        let (arrivals, places) = (Arrivals::new(arrived.clone()), Places::new(underway.clone(), GRACE));
+        Ok(Rc::new(Self { jobs, arrivals, places, limits: [arrived, underway, failed] }))
     }
 
     /// What operators see.
-    pub fn limits(&self) -> [&Rc<Limit>; 2] {
-        [&self.underway, &self.failed]
+    pub fn limits(&self) -> &[Rc<Limit>; 3] {
+        &self.limits
     }
 
     /// Makes the handshake of a new connection.
@@ -85,13 +99,20 @@ impl Handshakes {
         socket: TcpStream,
         tls: &Arc<ServerTls>,
     ) -> Result<(TlsSocket, Option<Arc<ClientCertificate>>), Failure> {
-        let making = self.make_untimed(socket, tls);
+        let arrival = self.arrivals.enter();
+        let making = async {
+            tokio::select! {
+                result = self.make_untimed(socket, tls) => result,
+                () = arrival.has_to_go() => Err(Failure::CrowdedOut),
+            }
+        };
         let result = match tls.settings.handshake_max {
             Some(max) => tokio::time::timeout(max, making).await.unwrap_or(Err(Failure::TooSlow)),
             None => making.await,
         };
         if result.is_err() {
-            self.failed.refuse();
+            let [.., failed] = self.limits();
+            failed.refuse();
         }
         result
     }
@@ -177,4 +198,61 @@ fn certificate(
     }
     let chain = std::iter::once(first).chain(others).map(|certificate| certificate.to_vec()).collect();
     Ok(Some(Arc::new(ClientCertificate::from_chain(chain).map_err(io::Error::other)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+    use tokio::task::{LocalSet, spawn_local};
+
+    use super::super::settings::{ClientCertificates, TlsSettings, TlsVersion};
+    use super::*;
+    use crate::keystore::StoreFile;
+
+    /// The store of the tests of `keystore`; a handshake has no end.
+    fn server() -> Arc<ServerTls> {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/keystore/testdata/keys.pem").into();
+        let settings = TlsSettings {
+            key_store: StoreFile { path, password: Some("changeit".into()), key_password: None },
+            key_alias: None,
+            trust_store: None,
+            client_certificates: ClientCertificates::Off,
+            versions: vec![TlsVersion::V1_3],
+            cipher_suites: Vec::new(),
+            server_names: None,
+            revocations: None,
+            is_reloaded: false,
+            handshake_max: None,
+        };
+        Arc::new(ServerTls::load("a", settings).map(|(server, _)| server).unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    /// However long a handshake may take: otherwise they would keep everybody out who comes later.
+    #[test]
+    fn the_oldest_of_too_many_silent_connections_goes() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        LocalSet::new().block_on(&runtime, async {
+            let (tls, handshakes) = (server(), Handshakes::start_bounded(Vec::new(), None, 2).unwrap());
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let mut clients = Vec::new();
+            let mut making = Vec::new();
+            for _ in 0..3 {
+                clients.push(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
+                let (socket, _) = listener.accept().await.unwrap();
+                let (handshakes, tls) = (handshakes.clone(), tls.clone());
+                making.push(spawn_local(async move { handshakes.make(socket, &tls).await.err() }));
+                tokio::task::yield_now().await;
+            }
+            assert!(matches!(making.remove(0).await, Ok(Some(Failure::CrowdedOut))));
+            assert!(making.iter().all(|other| !other.is_finished()));
+            drop(clients);
+            for other in making {
+                assert!(matches!(other.await, Ok(Some(Failure::Silent))));
+            }
+            assert_eq!(
+                handshakes.limits().each_ref().map(|limit| (limit.current(), limit.refused())),
+                [(0, 1), (0, 0), (0, 3)]
+            );
+        });
+    }
 }

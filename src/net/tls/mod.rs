@@ -1,5 +1,6 @@
 //! TLS: handshakes on a thread of their own, bounded in number; records where the connection is.
 
+mod arrivals;
 mod cipher_suites;
 mod client_trust;
 mod failure;
