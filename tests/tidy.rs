@@ -35,14 +35,8 @@ const DEPENDENCIES_MAX: usize = 30;
 const LONG_FILES: &[&str] = &["src/core/trie.rs"];
 
 /// Tests of a broker in a process of its own: it has the real clock only, and where time is what is tested they let it pass.
-const REAL_TIME: [&str; 6] = [
-    "tests/clients/support/process.rs",
-    "tests/configuration/acceptors.rs",
-    "tests/configuration/settings.rs",
-    "tests/packet_log.rs",
-    "tests/recovery/bench.rs",
-    "tests/recovery/restart.rs",
-];
+const REAL_TIME: [&str; 4] =
+    ["tests/clients/support/process.rs", "tests/packet_log.rs", "tests/recovery/bench.rs", "tests/recovery/restart.rs"];
 
 /// Modules without locks, tasks and clocks.
 const PURE: [&str; 3] = ["core", "protocol", "engine"];

@@ -1,8 +1,27 @@
 //! Sessions, their ends, and their wills.
 
-use super::{Script, lasting, passing};
+use super::{Limits, Script, lasting, limits, options, passing};
+use crate::protocol::Expiry;
 use crate::protocol::mqtt::codec::{AckKind, Version};
 use crate::sim::packet::{Heard, Hello, Letter, disconnect, ping};
+
+#[test]
+fn an_expiry_of_the_acceptors_counts_where_the_client_gives_none() {
+    for version in [Version::V5, Version::V4] {
+        let limits = Limits { default_expiry: Expiry(1), default_expiry_for_v5: true, ..limits() };
+        let mut script = Script::with(options, limits);
+        let hello = Hello { version, clean: false, ..passing("s") };
+        let seat = script.join(&hello);
+        script.lose(seat);
+        script.node.pass(900);
+        let seat = script.rejoin(&hello);
+        script.lose(seat);
+        script.node.pass(1100);
+        let seat = script.connect(&hello);
+        script.node.settle();
+        assert_eq!(script.hears(seat), [Heard::ConnAck { present: false, code: 0 }]);
+    }
+}
 
 #[test]
 fn a_session_whose_time_is_over_is_gone_before_any_scan() {
@@ -163,7 +182,7 @@ fn a_second_connection_takes_the_place_of_the_first() {
 
 #[test]
 fn without_link_stealing_the_first_connection_stays() {
-    let mut script = Script::with(super::options, super::Limits { may_take_over: false, ..super::limits() });
+    let mut script = Script::with(options, Limits { may_take_over: false, ..limits() });
     let first = script.join(&lasting("s"));
     let second = script.connect(&lasting("s"));
     assert!(matches!(script.hears(second)[..], [Heard::ConnAck { present: false, code: 0x80.. }]));
