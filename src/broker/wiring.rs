@@ -46,7 +46,7 @@ pub fn engine_options(
         internal: [&config.management_address, &config.management_notification_address, &config.internal_naming_prefix]
             .map(Clone::clone)
             .into(),
-        addresses: config.addresses.iter().map(declared).collect(),
+        addresses: addresses(config),
         address_settings: config.address_settings.clone(),
         security: authorization.map(|authorization| authorization as Rc<dyn Authorizer>),
         ..Options::default()
@@ -68,6 +68,11 @@ pub fn user_limits(settings: &config::ResourceLimitSettings) -> UserLimits {
         by_user: settings.by_user.iter().map(limit).collect(),
         by_role: settings.by_role.iter().map(limit).collect(),
     }
+}
+
+/// What is there without anyone asking for it.
+pub fn addresses(config: &Config) -> Vec<DeclaredAddress> {
+    config.addresses.iter().map(declared).collect()
 }
 
 fn declared(address: &config::AddressDeclaration) -> DeclaredAddress {

@@ -54,6 +54,13 @@ pub struct Acceptor {
     pub line: u32,
 }
 
+impl Acceptor {
+    /// Whether it is the same but for where it stands.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        *self == Self { file: self.file.clone(), line: self.line, ..other.clone() }
+    }
+}
+
 impl Default for Acceptor {
     fn default() -> Self {
         Self {

@@ -120,6 +120,14 @@ fn read_queue(element: &Element, findings: &mut Findings) -> Option<QueueDeclara
     for child in &element.children {
         set_child(&mut queue, child, findings);
     }
+    let idle = [
+        ("max-consumers", queue.max_consumers.is_some()),
+        ("purge-on-no-consumers", queue.purge_on_no_consumers),
+        ("enabled", !queue.enabled),
+    ];
+    for (attribute, _) in idle.into_iter().filter(|(_, is_set)| *is_set) {
+        findings.no_effect(element, &format!("queue {}: {attribute}", queue.name));
+    }
     Some(queue)
 }
 

@@ -287,6 +287,24 @@ impl Rule {
         }
         Ok(())
     }
+
+    fn differs(&self, a: &mut Config, b: &mut Config) -> bool {
+        match self {
+            Rule::Text(field) => field(a) != field(b),
+            Rule::Path(field) => field(a) != field(b),
+            Rule::Bool(field) => field(a) != field(b),
+            Rule::Time(field) | Rule::Delay(field) => field(a) != field(b),
+            Rule::Period(field) | Rule::Size(field) => field(a) != field(b),
+            Rule::Section(_) | Rule::Earlier => false,
+        }
+    }
+}
+
+/// The elements with a single value whose value is another one.
+pub(super) fn changed(old: &Config, new: &Config) -> impl Iterator<Item = &'static str> {
+    let (mut old, mut new) = (old.clone(), new.clone());
+    let changed = RULES.iter().filter(move |(_, rule)| rule.differs(&mut old, &mut new));
+    changed.map(|(name, _)| *name)
 }
 
 /// The old way to say that all passwords are masked, without `ENC(...)` around them.

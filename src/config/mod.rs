@@ -7,6 +7,7 @@ mod acceptor_keys;
 mod address_settings;
 mod addresses;
 pub mod bootstrap;
+mod changes;
 mod core_elements;
 mod error;
 mod limits;

@@ -284,6 +284,11 @@ fn declared_queues_have_their_attributes() {
     let [q, r] = &address.anycast.as_ref().unwrap()[..] else { panic!("{address:?}") };
     assert_eq!((q.durable, q.max_consumers, q.purge_on_no_consumers, q.enabled), (false, Some(2), true, false));
     assert_eq!(q.user.as_deref(), Some("u"));
+    for attribute in ["max-consumers", "purge-on-no-consumers", "enabled"] {
+        let expected = format!("queue q: {attribute} has no effect");
+        assert_eq!(messages(&config).iter().filter(|message| message.ends_with(&expected)).count(), 1, "{attribute}");
+    }
+    assert_eq!(config.warnings.len(), 3);
     assert_eq!((r.durable, r.max_consumers, r.purge_on_no_consumers, r.enabled), (true, None, false, true));
 }
 
@@ -308,7 +313,7 @@ fn what_an_instance_of_artemis_does_and_this_broker_does_not_is_told() {
 #[test]
 fn what_is_declared_twice_counts_once() {
     let config = core(
-        "<addresses><address name='a'><anycast><queue name='q' max-consumers='1'/></anycast></address>
+        "<addresses><address name='a'><anycast><queue name='q'/></anycast></address>
         <address name='b'><multicast><queue name='q'/><queue name='r'/></multicast></address>
         <address name='a'><multicast><queue name='s'/></multicast></address></addresses>
         <address-settings><address-setting match='#'><expiry-delay>1</expiry-delay></address-setting>

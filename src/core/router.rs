@@ -152,6 +152,12 @@ impl<P> Router<P> {
         route
     }
 
+    /// Makes all routes anew, with new policies.
+    pub fn forget_routes(&mut self) {
+        let known: Vec<_> = self.routes.keys().cloned().collect();
+        self.drop_routes(&known);
+    }
+
     fn invalidate(&mut self, pattern: &str) {
         if self.routes.is_empty() {
             return;

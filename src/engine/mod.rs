@@ -22,6 +22,7 @@ mod options;
 mod pace;
 mod permit;
 mod publish;
+mod reconfigure;
 mod recover;
 mod replay;
 mod report;

@@ -226,10 +226,14 @@ impl Engine {
         }
         let kept = Kept { queue: Queue::new(id, name.clone(), durable), owner: Owner::Declared, is_held: false };
         let key = QueueKey::from(self.queues.insert(kept));
-        let grant = Rc::new(Grant { guarantee: Guarantee::ExactlyOnce, ..Grant::default() });
-        self.router.bind(Binding { queue: key, pattern: address.clone(), grant, exclude: None, anycast });
+        self.bind_declared(key, address, anycast);
         self.shared.insert(shared, key);
         key
+    }
+
+    pub(super) fn bind_declared(&mut self, queue: QueueKey, address: &Rc<str>, anycast: bool) {
+        let grant = Rc::new(Grant { guarantee: Guarantee::ExactlyOnce, ..Grant::default() });
+        self.router.bind(Binding { queue, pattern: address.clone(), grant, exclude: None, anycast });
     }
 
     fn join(&mut self, key: ConsumerKey, name: &SubscriptionName, queue: QueueKey, grant: Rc<Grant>) {

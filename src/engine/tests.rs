@@ -16,6 +16,7 @@ mod overlap;
 mod own;
 mod permits;
 mod reasons;
+mod reconfigure;
 mod refused;
 mod repeated;
 mod reserved;

@@ -10,6 +10,7 @@ mod control;
 mod gate;
 mod prefixed;
 mod reactor;
+mod reconfigure;
 pub mod tls;
 mod transport;
 mod turns;

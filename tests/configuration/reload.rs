@@ -81,6 +81,57 @@ fn changed_files_count_that_are_included() {
     eventually("the secret is kept", || !pair.sees_the_secret());
 }
 
+/// Replaces something in broker.xml and waits until the broker has read that.
+#[track_caller]
+fn change(instance: &Instance, broker: &Broker, from: &str, to: &str) {
+    const READ: &str = "AMQ221056: Reloaded configuration";
+    let times = || broker.process.lines().iter().filter(|line| line.contains(READ)).count();
+    let before = times();
+    instance.replace(FILE, from, to);
+    eventually("broker.xml is read again", || times() > before);
+}
+
+#[test]
+fn changed_address_settings_and_new_queues_count() {
+    let instance = impatient();
+    let broker = instance.start();
+    let mut client = Hello::new(Version::V5, "c").connect(broker.port());
+    assert_eq!(client.ask_to_publish("t", b"", false), 0x10);
+    let more =
+        "<addresses><address name=\"jobs\"><anycast><queue name=\"jobs\"/></anycast></address></addresses>\n</core>";
+    change(&instance, &broker, "</core>", more);
+    assert_eq!(client.ask_to_publish("jobs", b"", false), 0);
+    let closed = "<address-setting match=\"#\"><auto-create-addresses>false</auto-create-addresses>";
+    change(&instance, &broker, "<address-setting match=\"#\">", closed);
+    assert_eq!(client.ask_to_publish("t", b"", false), 0x90);
+    assert_eq!(client.ask_to_publish("jobs", b"", false), 0);
+}
+
+#[test]
+fn what_needs_a_restart_is_named_once() {
+    let instance = impatient();
+    let broker = instance.start();
+    change(&instance, &broker, "<name>localhost<", "<name>other<");
+    change(&instance, &broker, "protocols=MQTT<", "protocols=MQTT;receiveMaximum=7<");
+    change(&instance, &broker, "</core>", "\n</core>");
+    let lines = broker.process.lines();
+    let told: Vec<_> = lines.iter().filter(|line| line.contains("after a restart")).collect();
+    let [name, acceptor] = &told[..] else { panic!("{told:?}") };
+    assert!(name.contains(" WARN ") && name.contains("what has changed in <name> counts after a restart"), "{name}");
+    assert!(acceptor.contains("what has changed in <acceptor name=\"mqtt\"> counts"), "{acceptor}");
+}
+
+#[test]
+fn the_file_says_how_often_it_is_read() {
+    let never = "<configuration-file-refresh-period>-1</configuration-file-refresh-period>";
+    Instance::with_core(never).start().process.wait_for("broker.xml is not read again before a restart");
+    let instance = impatient();
+    let broker = instance.start();
+    change(&instance, &broker, "refresh-period>50<", "refresh-period>60<");
+    change(&instance, &broker, "refresh-period>60<", "refresh-period>-1<");
+    broker.process.wait_for("broker.xml is not read again before a restart");
+}
+
 #[test]
 fn cve_2017_7652_a_file_that_cannot_be_read_changes_nothing() {
     let instance = impatient();

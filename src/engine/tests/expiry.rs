@@ -1,6 +1,7 @@
 //! Times that are long, and times that are almost over.
 
 use super::{Script, lasting, passing};
+use crate::core::settings::{AddressSettings, Hierarchy};
 use crate::sim::packet::{Heard, Hello, Letter};
 
 /// Seconds beyond what 32 bits of milliseconds, or 31 bits of seconds, can say.
@@ -54,4 +55,26 @@ fn what_is_left_of_a_message_is_never_nothing() {
     let client = script.rejoin(&lasting("s"));
     let heard = script.hears(client);
     assert!(matches!(&heard[..], [Heard::Publish(Letter { expiry_s: Some(1), .. })]), "{heard:?}");
+}
+
+#[test]
+fn what_waits_expires_by_the_settings_of_its_address() {
+    let mut script = Script::new();
+    let mut settings = Hierarchy::default();
+    settings.insert("short.#", AddressSettings { expiry_delay: Some(500), ..AddressSettings::default() });
+    script.node.engine.set_address_settings(settings);
+    let (client, publisher) = (script.join(&lasting("s")), script.join(&passing("p")));
+    script.subscribe(client, "+/t", 1);
+    script.lose(client);
+    script.publish(publisher, &Letter::new("short/t", "old", 1, 1));
+    script.publish(publisher, &Letter::new("long/t", "old", 1, 2));
+    script.node.settle();
+    script.node.pass(600);
+    script.publish(publisher, &Letter::new("short/t", "new", 1, 3));
+    script.node.settle();
+    let client = script.rejoin(&lasting("s"));
+    let heard = script.hears(client);
+    let topics: Vec<_> =
+        heard.iter().map(|heard| if let Heard::Publish(letter) = heard { letter.topic.as_str() } else { "" }).collect();
+    assert_eq!(topics, ["long/t", "short/t"]);
 }
