@@ -6,6 +6,7 @@ pub mod mqtt;
 pub mod output;
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hasher};
 use std::rc::Rc;
 
 use crate::core::binding::Grant;
@@ -28,22 +29,24 @@ pub struct Scratch {
     /// Lent to a publish for its address and given back.
     pub address: String,
     pub mqtt: mqtt::Fanout,
-    random: u64,
+    seed: u64,
+    drawn: u64,
 }
 
 impl Scratch {
     /// `seed` makes assigned client ids unpredictable.
     pub fn new(seed: u64) -> Self {
-        Self { address: String::new(), mqtt: mqtt::Fanout::default(), random: seed }
+        Self { address: String::new(), mqtt: mqtt::Fanout::default(), seed, drawn: 0 }
     }
 
-    /// The next number of a sequence that the seed decides (SplitMix64).
+    /// The next number of a sequence that the seed decides. Clients see it, so that it must tell nothing of the seed or of
+    /// what is told to others: a keyed hash of its place.
     pub fn random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
+        let mut hasher = DefaultHasher::new();
+        hasher.write_u64(self.seed);
+        hasher.write_u64(self.drawn);
+        self.drawn += 1;
+        hasher.finish()
     }
 }
 
@@ -392,4 +395,36 @@ pub trait Session {
 
     /// What the next connection goes on with.
     fn save(&mut self) -> Saved;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Scratch;
+
+    const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+
+    fn mix(state: u64) -> u64 {
+        let z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn unmix(number: u64) -> u64 {
+        let z = (number ^ (number >> 31) ^ (number >> 62)).wrapping_mul(0x3196_42B2_D24D_8EC3);
+        let z = (z ^ (z >> 27) ^ (z >> 54)).wrapping_mul(0x96DE_1B17_3F11_9089);
+        z ^ (z >> 30) ^ (z >> 60)
+    }
+
+    #[test]
+    fn a_number_tells_nothing_of_the_seed_or_of_the_next() {
+        let (mut scratch, mut same) = (Scratch::new(7), Scratch::new(7));
+        let numbers: Vec<_> = (0..100).map(|_| scratch.random()).collect();
+        assert!(numbers.iter().all(|number| *number == same.random()));
+        // As with SplitMix64, where one number is the key to all others.
+        assert_eq!(unmix(mix(42)), 42);
+        for (number, next) in numbers.iter().zip(&numbers[1..]) {
+            assert_ne!(mix(unmix(*number).wrapping_add(STEP)), *next);
+        }
+        assert_ne!(unmix(numbers[0]).wrapping_sub(STEP), 7);
+    }
 }
