@@ -64,10 +64,12 @@ impl Configuration<'_> {
                 Ok((self.script(file, inner)?, domain.clone().unwrap_or_default()))
             }
             ManagerKind::Basic { users, roles } => {
+                self.refuse_domains()?;
                 let files = UserFiles { users: users.clone(), roles: roles.clone(), reload: true };
                 Ok((basic(self.properties(&files, true)?), String::new()))
             }
             ManagerKind::OneUser { user, password, role } => {
+                self.refuse_domains()?;
                 let users = vec![(user.clone(), password.0.clone())];
                 let roles = vec![(role.clone(), user.clone())];
                 let login = PropertiesLogin::new(PropertiesOptions { users, roles });
@@ -75,6 +77,19 @@ impl Configuration<'_> {
                 Ok((basic(Arc::new(self.remembering(login))), String::new()))
             }
         }
+    }
+
+    /// A manager that has its users elsewhere knows no domains: an acceptor that names one would let in others.
+    fn refuse_domains(&self) -> Result<(), Failure> {
+        let mut named = self.files.config.acceptors.iter().filter(|acceptor| acceptor.security_domain.is_some());
+        named.next().map_or(Ok(()), |acceptor| {
+            let message = format!(
+                "the acceptor {:?} has a securityDomain, which is one of login.config: bootstrap.xml has to name \
+                 <jaas-security> for it",
+                acceptor.name
+            );
+            Err(Failure::Setting { file: self.files.broker_xml.clone(), message })
+        })
     }
 
     fn domains(&mut self, default: &str, certificate: Option<String>) -> Result<Arc<dyn SecurityManager>, Failure> {

@@ -68,6 +68,14 @@ fn a_mistake_never_opens_the_door() {
     let other = Instance::new();
     other.replace("etc/broker.xml", ":0?protocols=MQTT<", ":0?protocols=MQTT;securityDomain=nowhere<");
     refuses(&other, "there is no domain \"nowhere\"");
+    let basic = Instance::new();
+    let named = "<security-manager \
+        class-name=\"org.apache.activemq.artemis.spi.core.security.ActiveMQBasicSecurityManager\">\
+        <property key=\"bootstrapUser\" value=\"a\"/><property key=\"bootstrapPassword\" value=\"b\"/>\
+        <property key=\"bootstrapRole\" value=\"amq\"/></security-manager>";
+    basic.replace("etc/bootstrap.xml", "<jaas-security domain=\"activemq\"/>", named);
+    basic.replace("etc/broker.xml", ":0?protocols=MQTT<", ":0?protocols=MQTT;securityDomain=activemq<");
+    refuses(&basic, "has a securityDomain, which is one of login.config");
     let script = Instance::new();
     let named = "<security-manager class-name=\"script\"><property key=\"file\" value=\"s.rhai\"/></security-manager>";
     script.replace("etc/bootstrap.xml", "<jaas-security domain=\"activemq\"/>", named);
