@@ -208,8 +208,8 @@ impl Engine {
                 }
             }
         }
-        // Numbers taken for what was never sent are free again.
-        for entry in self.queues[own.index()].queue.heads_mut(usize::MAX) {
+        // Numbers taken for what was never sent are free again; behind as many entries as there are numbers none has one.
+        for entry in self.queues[own.index()].queue.heads_mut(usize::from(u16::MAX)) {
             if let Some(handle) = entry.handle.take() {
                 self.open.write_lazily(|batch| batch.delete_record(&Key::outgoing(id, handle)));
             }

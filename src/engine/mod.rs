@@ -117,6 +117,8 @@ pub struct Engine {
     /// Who is told when more is durable.
     awaiting: VecDeque<(Ticket, ConnectionKey, u64)>,
     held_queues: Vec<QueueKey>,
+    /// Queues that waited for what is durable now.
+    released: VecDeque<QueueKey>,
     /// Clients whose retained messages are not all sent yet.
     replaying: VecDeque<ConsumerKey>,
     /// Connections whose SUBSCRIBE or UNSUBSCRIBE is not done yet.
@@ -232,6 +234,7 @@ impl Engine {
             authentications: Vec::new(),
             awaiting: VecDeque::new(),
             held_queues: Vec::new(),
+            released: VecDeque::new(),
             replaying: VecDeque::new(),
             lengthy: VecDeque::new(),
             departures: VecDeque::new(),
@@ -282,19 +285,32 @@ impl Engine {
         self.now = self.now.max(now);
         self.open.done(ticket, spare);
         self.ended.retain(|_, waits| *waits > ticket);
-        while self.awaiting.front().is_some_and(|(waits, _, _)| *waits <= ticket) {
+        self.released.extend(self.held_queues.drain(..));
+        self.tell_committed();
+    }
+
+    /// Tells those who waited for what is durable: a tick's share of them.
+    fn tell_committed(&mut self) {
+        let mut budget = STEPS_PER_TICK;
+        while budget > 0 && self.has_to_tell() {
+            budget -= 1;
             let Some((_, connection, number)) = self.awaiting.pop_front() else { break };
             if self.is_current(connection, number) {
                 self.notify(connection, Event::Committed);
             }
         }
-        for queue in std::mem::take(&mut self.held_queues) {
+        for _ in 0..budget.min(self.released.len()) {
+            let Some(queue) = self.released.pop_front() else { break };
             if let Some(kept) = self.queues.get_mut(queue.index()) {
                 kept.is_held = false;
                 self.dispatch(queue);
                 self.replay_owner(queue);
             }
         }
+    }
+
+    fn has_to_tell(&self) -> bool {
+        self.awaiting.front().is_some_and(|(waits, _, _)| *waits <= self.open.committed())
     }
 
     /// Connections with something to write, or to be closed, since the last call. Give the list back when done.
@@ -334,6 +350,8 @@ impl Engine {
             || !self.dissolving.is_empty()
             || !self.unfinished.is_empty()
             || self.has_due_wills()
+            || self.has_to_tell()
+            || !self.released.is_empty()
     }
 
     /// When [`Engine::advance`] has something to do.
@@ -347,6 +365,7 @@ impl Engine {
         self.now = self.now.max(now);
         self.look_at_epoch();
         self.run_timers();
+        self.tell_committed();
         self.route_more();
         self.send_wills();
         self.dispatch_unfinished();

@@ -1,6 +1,7 @@
 //! What waits for the disk, and what does not.
 
-use super::{Script, lasting, passing};
+use super::{SETTLE_MS, Script, lasting, passing};
+use crate::engine::STEPS_PER_TICK;
 use crate::protocol::mqtt::codec::AckKind;
 use crate::sim::packet::{Heard, Letter, subscribe, wish};
 
@@ -187,4 +188,27 @@ fn a_retained_message_in_a_queue_outlives_its_copies_after_a_restart() {
     script.node.crash();
     let away = script.rejoin(&lasting("a"));
     assert_eq!(script.payloads(away), ["1"]);
+}
+
+#[test]
+fn very_many_who_wait_for_a_commit_are_told_tick_by_tick() {
+    let mut script = Script::new();
+    let away = script.join(&lasting("s"));
+    script.subscribe(away, "t", 1);
+    script.lose(away);
+    let publishers: Vec<_> =
+        (0..2 * STEPS_PER_TICK + 1).map(|number| script.join(&passing(&number.to_string()))).collect();
+    script.node.settle();
+    for publisher in &publishers {
+        script.node.feed(publisher.link, &Letter::new("t", "x", 1, 1).encode(publisher.version));
+    }
+    script.node.pass(SETTLE_MS);
+    script.node.write_batch();
+    script.node.is_lazy = true;
+    script.node.report_batch();
+    let told = |script: &Script| publishers.iter().filter(|seat| script.node.has_output(seat.link)).count();
+    // A share is told at once, the next in the tick that follows.
+    assert_eq!(told(&script), 2 * STEPS_PER_TICK);
+    script.node.tick();
+    assert_eq!(told(&script), 2 * STEPS_PER_TICK + 1);
 }
