@@ -124,11 +124,21 @@ impl<'a> Property<'a> {
         rows
     };
 
-    fn decode(reader: &mut Reader<'a>) -> Result<(Row<'a>, Self), Fault> {
-        let id = reader.u8()?; // every known identifier is a variable byte integer of one byte
+    /// What the table says of the property that comes next: its identifier, places and section.
+    fn next_row(reader: &Reader<'a>) -> Result<&'static Row<'static>, Fault> {
+        // Every known identifier is a variable byte integer of one byte.
+        let id = reader.rest().first().map_or(0, |id| usize::from(*id));
+        Property::BY_ID.get(id).and_then(Option::as_ref).ok_or(Fault::malformed("MQTT-2.2.2.2"))
+    }
+
+    fn decode(reader: &mut Reader<'a>) -> Result<Self, Fault> {
+        let id = reader.u8()?;
+        if id == USER_PROPERTY {
+            return Ok(Self::UserProperty(reader.str()?, reader.str()?)); // there may be thousands
+        }
         let row = Self::BY_ID.get(usize::from(id)).and_then(Option::as_ref);
         let row = row.ok_or(Fault::malformed("MQTT-2.2.2.2"))?;
-        let property = match row.1 {
+        Ok(match row.1 {
             Wire::Flag(make) => make(match reader.u8()? {
                 value @ 0..=1 => value == 1,
                 _ => return Err(Fault::protocol(row.3)),
@@ -140,8 +150,7 @@ impl<'a> Property<'a> {
             Wire::Text(make) => make(reader.str()?),
             Wire::Pair(make) => make(reader.str()?, reader.str()?),
             Wire::Binary(make) => make(reader.binary()?),
-        };
-        Ok((*row, property))
+        })
     }
 
     fn check(&self, rule: &'static str) -> Result<(), Fault> {
@@ -258,7 +267,7 @@ impl<'a> Properties<'a> {
     /// The properties in the order in which they were sent.
     pub fn iter(&self) -> impl Iterator<Item = Property<'a>> + use<'a> {
         let mut reader = Reader::new(self.raw);
-        std::iter::from_fn(move || Property::decode(&mut reader).ok().map(|(_, property)| property))
+        std::iter::from_fn(move || Property::decode(&mut reader).ok())
     }
 
     /// Whether there is no property.
@@ -276,7 +285,8 @@ fn validate(raw: &[u8], at: u16) -> Result<(), Fault> {
     let mut reader = Reader::new(raw);
     let mut seen = 0_u64;
     while !reader.is_empty() {
-        let ((id, _, places, rule), property) = Property::decode(&mut reader)?;
+        let &(id, _, places, rule) = Property::next_row(&reader)?;
+        let property = Property::decode(&mut reader)?;
         if places & at == 0 {
             return Err(Fault::malformed("MQTT-2.2.2.2"));
         }
