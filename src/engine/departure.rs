@@ -11,7 +11,7 @@ use crate::protocol::SubscriptionName;
 use crate::store::record::{Key, Kind, delete_all};
 
 /// Subscriptions ended in one go.
-const SUBSCRIPTIONS: usize = 8;
+const SUBSCRIPTIONS: usize = 4;
 
 /// Messages dropped in one go.
 const MESSAGES: usize = 64;

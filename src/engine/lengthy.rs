@@ -9,7 +9,7 @@ use crate::core::message::Guarantee;
 use crate::protocol::{Refusal, Subscription, SubscriptionName, Token};
 
 /// Filters in one go.
-const FILTERS: usize = 8;
+const FILTERS: usize = 4;
 
 /// What a client has asked for, and what became of it so far.
 #[derive(Debug)]

@@ -229,7 +229,7 @@ impl Reactor {
         spell.turn();
         link.spell.set(spell);
         // Those who said little have been heard meanwhile, and are answered first.
-        self.tick();
+        self.flush();
     }
 
     /// Lets go on whose turn it is; says whether there were any.
@@ -433,6 +433,11 @@ impl Reactor {
 
     fn tick(self: &Rc<Self>) {
         self.engine.borrow_mut().advance(self.clock.now());
+        self.flush();
+    }
+
+    /// Writes what is to be written.
+    fn flush(self: &Rc<Self>) {
         for _ in 0..ROUNDS_MAX {
             let touched = self.engine.borrow_mut().take_touched();
             if touched.is_empty() {
