@@ -105,7 +105,7 @@ fn filters_again(address: SocketAddr, attacker: usize, _: usize) {
 
 fn user_properties(address: SocketAddr, attacker: usize, _: usize) {
     let mut socket = Socket::send_first(address, &connect(&format!("properties{attacker}")));
-    let flood = publish("t", QoS::AtLeastOnce, 1, b"", &vec![Property::UserProperty("", ""); 2_000]);
+    let flood = publish("t", QoS::AtLeastOnce, 1, b"", &vec![Property::UserProperty("", ""); 1_000]);
     socket.packet();
     for _ in 0..100 {
         socket.send(&flood);

@@ -138,7 +138,7 @@ impl Listener {
     pub async fn run(self, reactor: Rc<Reactor>) {
         reactor.show_limits("", [&self.total.0].into_iter().chain(&self.acceptor.shared_limits));
         if let Some(tls) = &self.acceptor.tls {
-            reactor.show_limits("", tls.handshakes.limits().into_iter());
+            reactor.show_limits("", tls.handshakes.limits().iter());
         }
         reactor.show_limits(&self.acceptor.name, self.gate.limits().iter().chain(&self.acceptor.limits));
         let mut is_failing = false;

@@ -9,7 +9,8 @@ use tokio::io::ReadBuf;
 
 use super::acceptor::Acceptor;
 use super::gate::Place;
-use super::reactor::{Link, Reactor};
+use super::link::Link;
+use super::reactor::Reactor;
 use super::transport::{ReadHalf, Stream};
 use super::turns::Share;
 use super::websocket;

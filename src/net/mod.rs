@@ -8,6 +8,7 @@ mod clock;
 mod connection;
 mod control;
 mod gate;
+mod link;
 mod prefixed;
 mod reactor;
 mod reconfigure;

@@ -43,7 +43,10 @@ pub struct Turns {
 
 impl Turns {
     pub fn share(&self) -> Share {
-        self.before.get().or_more(if self.is_calm() { LARGE } else { SMALL })
+        let least = if self.is_calm() { LARGE } else { SMALL };
+        let share = self.before.get().or_more(least);
+        // Frames are what the time is for: a single one that takes long is no reason for others to take as long.
+        Share { nanoseconds: (share.frames / least.frames).saturating_mul(least.nanoseconds), ..share }
     }
 
     fn is_calm(&self) -> bool {
@@ -54,16 +57,18 @@ impl Turns {
         self.line.borrow_mut().push_back(key);
     }
 
-    /// A connection has said all it has to say.
-    pub fn note_silence(&self, spell: &Spell) {
-        if spell.total.is_within(SMALL) {
-            let mut others = self.others.get();
-            others.add(spell.total);
-            self.others.set(others);
+    /// A connection has said all it has to say; gives back how its next spell begins.
+    pub fn note_silence(&self, spell: &Spell) -> Spell {
+        if !spell.total.is_within(SMALL) {
+            return if self.is_calm() { Spell::NONE } else { Spell::IN_DEBT };
         }
+        let mut others = self.others.get();
+        others.add(spell.total);
+        self.others.set(others);
         if spell.total.frames > 0 && spell.total.is_within(LITTLE) {
             self.calm.set(0);
         }
+        if spell.total == Share::NONE { *spell } else { Spell::NONE }
     }
 
     /// Those whose turn it is now.
@@ -118,7 +123,7 @@ impl Share {
 }
 
 /// What a connection has said without a pause.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spell {
     /// In this turn.
     turn: Share,
@@ -127,6 +132,9 @@ pub struct Spell {
 
 impl Spell {
     pub const NONE: Self = Self { turn: Share::NONE, total: Share::NONE };
+
+    /// Of one who has said much a moment ago: it waits for a turn first.
+    const IN_DEBT: Self = Self { turn: Share { frames: u32::MAX, ..Share::NONE }, total: Share::NONE };
 
     pub fn add(&mut self, said: Share) {
         self.turn.add(said);
@@ -182,14 +190,27 @@ mod tests {
     }
 
     #[test]
+    fn who_has_said_much_waits_for_a_turn_before_saying_more_unless_all_do() {
+        let turns = Turns::default();
+        assert_eq!(turns.note_silence(&spell(32, 10, 10)), Spell::NONE);
+        let much = turns.note_silence(&spell(33, 10, 10));
+        assert!(much.left(SMALL).is_used_up());
+        assert_eq!(turns.note_silence(&much), much);
+        turns.calm.set(CALM);
+        assert_eq!(turns.note_silence(&spell(33, 10, 10)), Spell::NONE);
+    }
+
+    #[test]
     fn a_share_is_as_much_as_all_others_have_said() {
         let turns = Turns::default();
         turns.note_silence(&spell(2, 10, 1));
         assert!(turns.next().is_empty());
         turns.note_silence(&spell(2, 10, 1));
-        [spell(30, 10, 20), spell(30, 10, 30), spell(1, 10, 1000)].iter().for_each(|spell| turns.note_silence(spell));
+        for spell in [spell(32, 10, 20), spell(32, 10, 30), spell(4, 10, 40), spell(1, 10, 1000)] {
+            turns.note_silence(&spell);
+        }
         take_turns(&turns, 1);
-        assert_eq!(turns.share(), Share { frames: 62, nanoseconds: 51_000, ..SMALL });
+        assert_eq!(turns.share(), Share { frames: 70, nanoseconds: 2 * SMALL.nanoseconds, ..SMALL });
         take_turns(&turns, 1);
         assert_eq!(turns.share(), SMALL);
     }

@@ -18,8 +18,9 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 
 use super::acceptor::Acceptor;
 use super::gate::Place;
+use super::link::Link;
 use super::prefixed::Prefixed;
-use super::reactor::{Link, Reactor};
+use super::reactor::Reactor;
 use super::transport::Stream;
 use super::turns::Share;
 use crate::engine::{ConnectionKey, Peer};

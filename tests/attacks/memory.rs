@@ -13,7 +13,7 @@ fn cve_2021_41039_user_properties_are_bounded_in_number() {
     let siege = Siege::new("user-properties", "", "");
     let pair = Property::UserProperty("", "");
     let flood = publish("t", QoS::AtLeastOnce, 1, b"", &vec![pair; 60_000]);
-    let allowed = publish("t", QoS::AtLeastOnce, 1, b"", &vec![pair; 2_000]);
+    let allowed = publish("t", QoS::AtLeastOnce, 1, b"", &vec![pair; 1_000]);
     siege.lay(64, |address| {
         for number in 0..30 {
             let mut client = Socket::enter(address, &connect(&format!("u{number}")));

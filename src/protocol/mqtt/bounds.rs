@@ -56,7 +56,7 @@ bounds! {
     /// Of one SUBSCRIBE or UNSUBSCRIBE. Each costs many times its bytes.
     filters = "filters of a packet", 10_000;
     /// Of one packet. Each costs many times its bytes.
-    user_properties = "user properties of a packet", 2_000;
+    user_properties = "user properties of a packet", 1_000;
     property_bytes = "property bytes of a packet", u64::MAX;
     /// Of one connection.
     own_alias_bytes = "topic alias bytes of a connection", 1024 * 1024;
