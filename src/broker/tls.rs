@@ -19,6 +19,18 @@ pub fn load(instance: &Instance, config: &mut Config) -> Result<Vec<Option<Arc<S
     let mut loaded = Vec::new();
     let mut errors = Vec::new();
     for acceptor in &config.acceptors {
+        if config.refresh_period_ms.is_none() && acceptor.tls.as_ref().is_some_and(|tls| tls.auto_reload) {
+            config.warnings.push(Warning {
+                file: "broker.xml".into(),
+                line: acceptor.line,
+                path: PATH.into(),
+                message: format!(
+                    "acceptor {}: sslAutoReload has no effect without a configuration-file-refresh-period",
+                    acceptor.name
+                ),
+                severe: false,
+            });
+        }
         match acceptor.tls.as_ref().map(|tls| load_one(instance, acceptor, tls, &mut config.warnings)).transpose() {
             Ok(tls) => loaded.push(tls),
             Err(message) => errors.push(ConfigError {

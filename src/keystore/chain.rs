@@ -3,6 +3,7 @@
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::sign::SigningKey;
 use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer;
 
 use super::error::Problem;
@@ -39,16 +40,38 @@ pub(super) fn of(
     Ok(chain)
 }
 
+/// Of several with the issuer's name the one with its key, as far as the certificate tells which that is: authorities are
+/// renewed under their old name.
 fn issuer<'c>(
     certificate: &CertificateDer<'static>,
-    mut pile: impl Iterator<Item = &'c CertificateDer<'static>>,
+    pile: impl Iterator<Item = &'c CertificateDer<'static>> + Clone,
 ) -> Option<&'c CertificateDer<'static>> {
     let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
     if parsed.issuer().as_raw() == parsed.subject().as_raw() {
         return None;
     }
-    let issues = |other: &X509Certificate<'_>| other.subject().as_raw() == parsed.issuer().as_raw();
-    pile.find(|other| X509Certificate::from_der(other).is_ok_and(|(_, other)| issues(&other)))
+    let key = issuers_key(&parsed);
+    let is_named = |other: &X509Certificate<'_>| other.subject().as_raw() == parsed.issuer().as_raw();
+    let has_key = |other: &X509Certificate<'_>| key.is_some() && own_key(other) == key;
+    let find = |fits: &dyn Fn(&X509Certificate<'_>) -> bool| {
+        pile.clone()
+            .find(|other| X509Certificate::from_der(other).is_ok_and(|(_, other)| is_named(&other) && fits(&other)))
+    };
+    find(&has_key).or_else(|| find(&|_| true))
+}
+
+fn issuers_key<'a>(certificate: &X509Certificate<'a>) -> Option<&'a [u8]> {
+    certificate.iter_extensions().find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::AuthorityKeyIdentifier(identifier) => identifier.key_identifier.as_ref().map(|key| key.0),
+        _ => None,
+    })
+}
+
+fn own_key<'a>(certificate: &X509Certificate<'a>) -> Option<&'a [u8]> {
+    certificate.iter_extensions().find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::SubjectKeyIdentifier(identifier) => Some(identifier.0),
+        _ => None,
+    })
 }
 
 fn is_self_signed(certificate: &CertificateDer<'static>) -> bool {

@@ -1,7 +1,7 @@
 //! Every format of a store, from every program that makes it.
 
 use crate::client::Dialer;
-use crate::stores::{PASSWORD, Stores, instance};
+use crate::stores::{PASSWORD, SERVER, Stores, instance};
 use crate::support::broker::Instance;
 
 /// Makes a server's store named `store`, and serves a client with it.
@@ -141,18 +141,35 @@ fn pem_files_named_in_a_configuration() {
     });
 }
 
+/// An authority below `ca` with the name Middle.
+fn middle(stores: &Stores<'_>, file: &str) {
+    let rules = "basicConstraints=critical,CA:TRUE\nsubjectKeyIdentifier=hash\n";
+    std::fs::write(stores.path("middle.ext"), rules).unwrap();
+    let (private, certificate) = (format!("{file}.key"), format!("{file}.pem"));
+    let key = ["req", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
+    let out = ["-keyout", &private, "-out", "middle.csr", "-subj", "/CN=Middle"];
+    stores.openssl(&[&key[..], &out].concat());
+    let by = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "middle.ext"];
+    stores.openssl(&[&["x509", "-req", "-in", "middle.csr", "-out", &certificate][..], &by].concat());
+}
+
 #[test]
 fn a_chain_of_authorities_is_sent() {
     serves("", |stores| {
-        let rules = "basicConstraints=critical,CA:TRUE\n";
-        std::fs::write(stores.path("middle.ext"), rules).unwrap();
-        let key = ["req", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
-        let out = ["-keyout", "middle.key", "-out", "middle.csr", "-subj", "/CN=Middle"];
-        stores.openssl(&[&key[..], &out].concat());
-        let by = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "middle.ext"];
-        stores.openssl(&[&["x509", "-req", "-in", "middle.csr", "-out", "middle.pem"][..], &by].concat());
-        stores.issue_by("middle", "leaf", "/CN=localhost", crate::stores::SERVER, 30);
+        middle(stores, "middle");
+        stores.issue_by("middle", "leaf", "/CN=localhost", SERVER, 30);
         stores.join(&["middle.pem", "leaf.pem", "leaf.key"], "store");
+    });
+}
+
+/// The name is the same, the key another.
+#[test]
+fn the_chain_is_that_of_an_authority_that_was_renewed() {
+    serves("", |stores| {
+        ["old", "new"].into_iter().for_each(|name| middle(stores, name));
+        let rules = format!("{SERVER}authorityKeyIdentifier=keyid\n");
+        stores.issue_by("new", "leaf", "/CN=localhost", &rules, 30);
+        stores.join(&["old.pem", "new.pem", "leaf.pem", "leaf.key"], "store");
     });
 }
 

@@ -199,10 +199,14 @@ fn a_type_that_is_another() {
 
 #[test]
 fn what_has_no_use_is_told() {
-    let instance = instance("keyStorePath=store;trustStorePath=ca.pem;enabledProtocols=TLSv1.1,TLSv1.2");
+    let parameters = "keyStorePath=store;trustStorePath=ca.pem;enabledProtocols=TLSv1.1,TLSv1.2;sslAutoReload=true";
+    let instance = instance(parameters);
+    let never = "<configuration-file-refresh-period>-1</configuration-file-refresh-period></core>";
+    instance.replace("etc/broker.xml", "</core>", never);
     let stores = Stores::with_server(&instance);
     stores.join(&["server.key", "server.pem"], "store");
     let broker = instance.start();
     broker.process.wait_for("without needClientAuth=true or wantClientAuth=true trustStorePath has no effect");
     broker.process.wait_for("enabledProtocols: TLSv1.1 is too weak and is not spoken");
+    broker.process.wait_for("sslAutoReload has no effect without a configuration-file-refresh-period");
 }

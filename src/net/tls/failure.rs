@@ -15,6 +15,8 @@ pub enum Failure {
     CrowdedOut,
     /// It does not keep to the protocol, is not wanted, or has gone.
     Broken(io::Error),
+    /// A fault of ours or of a library's.
+    Fault,
     /// The broker is about to end.
     Stopping,
 }
@@ -31,6 +33,7 @@ impl fmt::Display for Failure {
                 let error = error.get_ref().and_then(|error| error.downcast_ref());
                 error.and_then(hint).map_or(Ok(()), |hint| write!(f, ": {hint}"))
             }
+            Self::Fault => f.write_str("a fault of the broker, which the log has told before"),
             Self::Stopping => f.write_str("the broker is stopping"),
         }
     }

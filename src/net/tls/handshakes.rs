@@ -1,9 +1,12 @@
 //! Handshakes, on a thread of their own: a flood of them costs clients that are connected nothing but processor time.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::TcpStream as StdStream;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -19,6 +22,7 @@ use super::places::Places;
 use super::server::ServerTls;
 use super::socket::TlsSocket;
 use crate::core::limit::Limit;
+use crate::engine::guard::contain;
 use crate::security::ClientCertificate;
 
 /// Handshakes at a time for each processor.
@@ -162,12 +166,19 @@ async fn renew(acceptors: Vec<Arc<ServerTls>>, period: Duration) {
         tokio::time::sleep(period).await;
         let acceptors = acceptors.clone();
         // Passwords are stretched, which takes a while.
-        let _ = tokio::task::spawn_blocking(move || acceptors.iter().for_each(|tls| tls.renew())).await;
+        let renewal = move || {
+            for tls in &acceptors {
+                contain(|| tls.renew());
+            }
+        };
+        let _ = tokio::task::spawn_blocking(renewal).await;
     }
 }
 
 async fn work(mut job: Job) {
-    let handshake = handshake(job.socket, job.tls);
+    let mut handshake = pin!(handshake(job.socket, job.tls));
+    // What a peer says before anybody knows it is read by libraries: their faults end its handshake, not the broker.
+    let handshake = poll_fn(|cx| contain(|| handshake.as_mut().poll(cx)).unwrap_or(Poll::Ready(Err(Failure::Fault))));
     tokio::select! {
         result = handshake => drop(job.answer.send(result)),
         // Nobody waits for it any more.
@@ -202,11 +213,18 @@ fn certificate(
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncWriteExt;
     use tokio::net::TcpListener;
     use tokio::task::{LocalSet, spawn_local};
+    use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
+    use tokio_rustls::rustls::pki_types::ServerName;
+    use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
+    use tokio_rustls::rustls::sign::CertifiedKey;
+    use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig};
 
     use super::super::settings::{ClientCertificates, TlsSettings, TlsVersion};
     use super::*;
+    use crate::engine::guard::is_contained;
     use crate::keystore::StoreFile;
 
     /// The store of the tests of `keystore`; a handshake has no end.
@@ -254,5 +272,43 @@ mod tests {
                 [(0, 1), (0, 0), (0, 3)]
             );
         });
+    }
+
+    /// A resolver that has a fault.
+    #[derive(Debug)]
+    struct Faulty;
+
+    impl ResolvesServerCert for Faulty {
+        fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+            panic!("the fault is {}", if is_contained() { "contained" } else { "not contained" });
+        }
+    }
+
+    #[test]
+    fn a_fault_of_a_library_ends_one_handshake() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        LocalSet::new().block_on(&runtime, async {
+            let (tls, handshakes) = (server(), Handshakes::start(Vec::new(), None).unwrap());
+            let config = ServerConfig::builder_with_provider(Arc::new(default_provider()));
+            let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+            tls.replace_config(config.with_cert_resolver(Arc::new(Faulty)));
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (socket, _) = listener.accept().await.unwrap();
+            client.write_all(&hello()).await.unwrap();
+            assert!(matches!(handshakes.make(socket, &tls).await.err(), Some(Failure::Fault)));
+        });
+    }
+
+    /// What a client says first.
+    fn hello() -> Vec<u8> {
+        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+        let config =
+            config.with_safe_default_protocol_versions().unwrap().with_root_certificates(RootCertStore::empty());
+        let config = Arc::new(config.with_no_client_auth());
+        let mut session = ClientConnection::new(config, ServerName::try_from("localhost").unwrap()).unwrap();
+        let mut bytes = Vec::new();
+        session.write_tls(&mut bytes).unwrap();
+        bytes
     }
 }

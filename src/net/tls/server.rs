@@ -51,6 +51,11 @@ impl ServerTls {
         Ok((Self { acceptor: acceptor.to_owned(), settings, current, told: Mutex::default() }, loaded))
     }
 
+    #[cfg(test)]
+    pub(super) fn replace_config(&self, config: ServerConfig) {
+        self.lock().ready.config = Arc::new(config);
+    }
+
     /// What the next handshake is made with.
     pub fn ready(&self) -> Ready {
         self.lock().ready.clone()

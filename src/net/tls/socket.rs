@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::ServerConnection;
 
+use crate::engine::guard::contain;
 use crate::protocol::output::Output;
 
 /// Pieces of one vectored write.
@@ -24,11 +25,13 @@ pub struct TlsSocket {
     turn: usize,
     /// What reading met behind bytes that were to be delivered first.
     broken: Option<io::Error>,
+    /// The session has met a fault of its own, and is not touched any more.
+    is_faulty: bool,
 }
 
 impl TlsSocket {
     pub fn new(socket: TcpStream, session: ServerConnection) -> Self {
-        Self { socket, session, turn: 0, broken: None }
+        Self { socket, session, turn: 0, broken: None, is_faulty: false }
     }
 
     /// Reads what the records hold, as much as fits; nothing is the end.
@@ -85,7 +88,10 @@ impl TlsSocket {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
             Err(error) => return Poll::Ready(Err(error)),
         }
-        let processed = self.session.process_new_packets();
+        let processed = contain(|| self.session.process_new_packets().map(drop)).ok_or_else(|| {
+            self.is_faulty = true;
+            io::Error::other("a fault of the broker")
+        })?;
         // An alert, or an answer of TLS's own.
         let flushed = self.flush();
         processed.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
@@ -149,6 +155,9 @@ impl TlsSocket {
 
 impl Drop for TlsSocket {
     fn drop(&mut self) {
+        if self.is_faulty {
+            return;
+        }
         self.session.send_close_notify();
         // A peer that takes nothing more does not get this either.
         let _ = self.flush();
