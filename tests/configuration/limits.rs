@@ -87,7 +87,7 @@ fn cve_2018_20145_permissions_count_at_every_acceptor() {
     instance.replace("etc/broker.xml", "<security-settings>", &format!("<security-settings>{NO_SEND}"));
     let broker = instance.start();
     for port in &broker.ports {
-        let mut client = Hello::new(Version::V5, "c").connect(*port);
+        let mut client = Hello::new(Version::V5, &format!("c{port}")).connect(*port);
         publish(&mut client, QoS::AtLeastOnce, 1, "secret/t", b"", None);
         let answer = client.next();
         let Packet::PubAck(answer) = answer.packet() else { panic!("{:?}", answer.packet()) };
