@@ -144,7 +144,7 @@ fn run_logged(
     started: Instant,
 ) -> Result<(), Failure> {
     for warning in files.bootstrap.warnings.iter().chain(&files.config.warnings) {
-        if warning.severe { tracing::error!("{warning}") } else { tracing::warn!("{warning}") }
+        logging::tell(warning);
     }
     for (name, _) in instance.properties.iter().filter(|(name, _)| name.starts_with("brokerconfig.")) {
         tracing::warn!("-D{name} has no effect: properties give values for ${{...}} only");

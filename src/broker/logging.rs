@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::files::load_log;
 use super::{Failure, Files, Instance};
+use crate::config::Warning;
 use crate::config::log4j2::{Level as Configured, LogConfig};
 use crate::management::log::{self, Level, Levels, LogHandle, LogOptions};
 
@@ -14,6 +15,11 @@ const WATCH_PERIOD: Duration = Duration::from_secs(2);
 pub fn install(instance: &Instance, files: &Files) -> Result<Arc<LogHandle>, Failure> {
     let options = LogOptions { directory: Some(instance.log()), levels: levels(&files.log) };
     log::install(options).map(Arc::new).map_err(Failure::Log)
+}
+
+/// Logs what a file says and what is accepted, but does not do what it seems to.
+pub fn tell(warning: &Warning) {
+    if warning.severe { tracing::error!("{warning}") } else { tracing::warn!("{warning}") }
 }
 
 fn levels(config: &LogConfig) -> Levels {

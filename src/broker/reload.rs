@@ -4,8 +4,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{Files, Instance, files, wiring};
-use crate::config::Config;
+use super::{Files, Instance, files, logging, wiring};
+use crate::config::{Config, Warning};
 use crate::net::Reactor;
 use crate::security::Authorization;
 
@@ -56,6 +56,8 @@ impl Reload {
         tracing::info!(
             "AMQ221056: Reloaded configuration: permissions, limits of users, address settings, new addresses and queues"
         );
+        let is_told = |warning: &Warning| self.config.warnings.iter().any(|told| told.is_same(warning));
+        new.warnings.iter().filter(|warning| !is_told(warning)).for_each(logging::tell);
         let waiting = self.config.changes_that_wait(&new);
         let untold: Vec<_> = waiting.iter().filter(|element| !self.waiting.contains(element)).cloned().collect();
         if !untold.is_empty() {

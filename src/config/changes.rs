@@ -25,6 +25,7 @@ impl Config {
             address_settings: new.address_settings,
             security_settings: new.security_settings,
             addresses: joined(self.addresses, new.addresses),
+            warnings: new.warnings,
             ..self
         }
     }

@@ -26,6 +26,13 @@ pub struct Warning {
     pub severe: bool,
 }
 
+impl Warning {
+    /// Whether it is the same but for its line.
+    pub fn is_same(&self, other: &Self) -> bool {
+        (&self.file, &self.path, &self.message) == (&other.file, &other.path, &other.message)
+    }
+}
+
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, line, path, message, .. } = self;

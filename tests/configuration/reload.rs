@@ -122,6 +122,20 @@ fn what_needs_a_restart_is_named_once() {
 }
 
 #[test]
+fn what_has_no_effect_in_a_changed_file_is_named() {
+    let instance = impatient();
+    instance.replace(FILE, "<name>", "<jmx-domain>x</jmx-domain>\n<name>");
+    let broker = instance.start();
+    let misspelt = "\n<address-setting match=\"#\"><expirey-delay>1</expirey-delay>";
+    change(&instance, &broker, "<address-setting match=\"#\">", misspelt);
+    broker.process.wait_for("unknown element \"expirey-delay\" is ignored (did you mean expiry-delay?)");
+    change(&instance, &broker, "</core>", "\n</core>");
+    let lines = broker.process.lines();
+    let count = |text: &str| lines.iter().filter(|line| line.contains(text)).count();
+    assert_eq!([count("expirey-delay"), count("<jmx-domain> has no effect")], [1, 1]);
+}
+
+#[test]
 fn the_file_says_how_often_it_is_read() {
     let never = "<configuration-file-refresh-period>-1</configuration-file-refresh-period>";
     Instance::with_core(never).start().process.wait_for("broker.xml is not read again before a restart");
