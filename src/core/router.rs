@@ -20,6 +20,12 @@ const ROUTED_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Routes dropped at a time where more are wanted.
 const ROUTES_DROPPED: usize = 1_024;
 
+/// Routes that a change drops at once, and steps that it looks for them; the others are looked at when they are wanted.
+const INVALIDATED_AT_ONCE: usize = 1_024;
+
+/// Changes that concern more routes than that, and are kept to look at these.
+const BROAD_MAX: usize = 16;
+
 /// The queues of one address, as long as no binding that concerns it changes.
 #[derive(Debug)]
 pub struct Route<P> {
@@ -28,6 +34,8 @@ pub struct Route<P> {
     /// Queues that compete for messages of the address; one of them gets each.
     pub competing: Vec<QueueKey>,
     pub turn: Cell<usize>,
+    /// No change up to this one concerns it.
+    valid_at: Cell<u64>,
     /// What the owner of the router wants to know about the address at each message.
     pub policy: P,
 }
@@ -63,6 +71,13 @@ pub struct Router<P> {
     routes: hashbrown::HashMap<Box<str>, Rc<Route<P>>, foldhash::fast::RandomState>,
     routed: Trie<Box<str>>,
     routed_bytes: usize,
+    changes: u64,
+    /// Changes that may concern routes still in the cache, in order, and the last of those.
+    broad: Vec<(u64, Rc<str>)>,
+    last_broad: u64,
+    /// Routes made before this change are out of date.
+    forgotten: u64,
+    at_once: usize,
 }
 
 impl<P> Router<P> {
@@ -76,6 +91,11 @@ impl<P> Router<P> {
             routes: hashbrown::HashMap::default(),
             routed: Trie::new(seed),
             routed_bytes: 0,
+            changes: 0,
+            broad: Vec::new(),
+            last_broad: 0,
+            forgotten: 0,
+            at_once: INVALIDATED_AT_ONCE,
         }
     }
 
@@ -133,13 +153,16 @@ impl<P> Router<P> {
 
     /// The route of an address, if it is in the cache.
     pub fn known(&self, address: &str) -> Option<Rc<Route<P>>> {
-        self.routes.get(address).cloned()
+        self.routes.get(address).filter(|route| self.is_valid(route)).cloned()
     }
 
     /// The route of an address, from the cache or made now with a policy from `policy`.
     pub fn route(&mut self, address: &str, policy: impl FnOnce() -> P) -> Rc<Route<P>> {
         if let Some(route) = self.routes.get(address) {
-            return route.clone();
+            if self.is_valid(route) {
+                return route.clone();
+            }
+            self.drop_routes(&[address.into()]);
         }
         while self.routes.len() >= ROUTES_MAX || self.routed_bytes > ROUTED_BYTES_MAX {
             let dropped: Vec<_> = self.routes.keys().take(ROUTES_DROPPED).cloned().collect();
@@ -159,16 +182,45 @@ impl<P> Router<P> {
     }
 
     fn invalidate(&mut self, pattern: &str) {
+        self.changes += 1;
         if self.routes.is_empty() {
             return;
         }
         let mut cursor = Cursor::new(self.syntax.pattern(pattern), None);
         let mut stale: SmallVec<[Box<str>; 4]> = SmallVec::new();
-        let mut budget = usize::MAX;
+        let mut budget = self.at_once;
         while let Some(address) = cursor.next(&self.routed, &mut budget) {
             stale.push(address.clone());
         }
         self.drop_routes(&stale);
+        if !cursor.is_finished() {
+            self.invalidate_later(pattern);
+        }
+    }
+
+    /// More routes may be out of date than there is time for: they are when somebody looks.
+    fn invalidate_later(&mut self, pattern: &str) {
+        if self.broad.len() >= BROAD_MAX {
+            self.broad.clear();
+            self.forgotten = self.last_broad;
+        }
+        self.last_broad = self.changes;
+        self.broad.push((self.changes, pattern.into()));
+    }
+
+    fn is_valid(&self, route: &Route<P>) -> bool {
+        let valid_at = route.valid_at.get();
+        if valid_at >= self.last_broad {
+            return true;
+        }
+        let concerns = |(change, pattern): &(u64, Rc<str>)| {
+            *change > valid_at && self.syntax.matches(pattern, route.address.name())
+        };
+        let is_valid = valid_at >= self.forgotten && !self.broad.iter().any(concerns);
+        if is_valid {
+            route.valid_at.set(self.changes);
+        }
+        is_valid
     }
 
     fn drop_routes(&mut self, addresses: &[Box<str>]) {
@@ -198,6 +250,7 @@ impl<P> Router<P> {
             targets: Vec::with_capacity(keys.len()),
             competing: Vec::new(),
             turn: Cell::new(0),
+            valid_at: Cell::new(self.changes),
             policy,
         };
         for same in keys.chunk_by(|a, b| self.binding(*a).queue == self.binding(*b).queue) {
@@ -334,6 +387,35 @@ mod tests {
         router.bind(binding(1, "a.#", Guarantee::ExactlyOnce, 3, None));
         router.bind(binding(1, "a.b", Guarantee::ExactlyOnce, 3, None));
         assert_eq!(grant(&router), None);
+    }
+
+    #[test]
+    fn changes_that_concern_very_many_routes_are_seen_when_those_are_wanted() {
+        let mut router = Router { at_once: 2, ..router() };
+        let names: Vec<_> = (0..10).map(|number| format!("{}.{number}", if number < 8 { "a" } else { "b" })).collect();
+        let queues = |router: &mut Router<()>| {
+            let count = |name: &String| router.route(name, || ()).targets.len();
+            names.iter().map(count).collect::<Vec<_>>()
+        };
+        assert_eq!(queues(&mut router), [0; 10]);
+        let kept = router.route("b.9", || ());
+        let mut keys = Vec::new();
+        for queue in 0..3 * BROAD_MAX {
+            let held = router.route("a.7", || ());
+            keys.push(router.bind(binding(queue as u32, "a.*", Guarantee::AtMostOnce, 1, None)));
+            assert!(router.known("a.7").is_none_or(|route| !Rc::ptr_eq(&held, &route)));
+            if queue == 3 {
+                assert!(Rc::ptr_eq(&kept, &router.route("b.9", || ())));
+            }
+            if queue % 5 == 0 {
+                assert_eq!(queues(&mut router), [[queue + 1; 8].as_slice(), &[0; 2]].concat());
+            }
+        }
+        for (ended, key) in keys.into_iter().enumerate() {
+            router.unbind(key);
+            let left = 3 * BROAD_MAX - ended - 1;
+            assert_eq!(queues(&mut router), [[left; 8].as_slice(), &[0; 2]].concat());
+        }
     }
 
     #[test]
