@@ -113,8 +113,9 @@ impl Listener {
     fn listen(acceptor: &Acceptor, address: SocketAddr) -> io::Result<TcpListener> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
         socket.set_reuseaddr(true)?;
-        // Accepted sockets inherit this.
+        // Accepted sockets inherit this; a peer that has vanished is found by the system, however long its keep alive.
         socket.set_nodelay(acceptor.no_delay)?;
+        socket.set_keepalive(true)?;
         if let Some(bytes) = acceptor.send_buffer {
             socket.set_send_buffer_size(bytes)?;
         }

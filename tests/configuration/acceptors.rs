@@ -234,3 +234,17 @@ fn a_client_without_a_receive_maximum_gets_so_many_messages_at_a_time() {
     receiver.acknowledge(&second);
     assert_eq!(receiver.message().1, b"3");
 }
+
+#[test]
+fn the_system_looks_for_peers_that_have_vanished() {
+    let (_instance, broker) = start(&[""]);
+    let _client = Hello::new(Version::V5, "c").connect(broker.port());
+    let local = format!(":{:04X}", broker.port());
+    let of_broker = |fields: &Vec<&str>| fields[1].ends_with(&local) && fields[3] == "01";
+    // The kind of timer that runs: 2 is that of the keep alive.
+    eventually("the keep alive of the system", || {
+        let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let mut established = sockets.lines().skip(1).map(|line| line.split_whitespace().collect()).filter(of_broker);
+        established.next().is_some_and(|fields| fields[5].starts_with("02:"))
+    });
+}
