@@ -83,7 +83,7 @@ fn in_pool(
 }
 
 /// Nothing if the future panics.
-async fn contained<T>(future: impl Future<Output = T>) -> Option<T> {
+pub(super) async fn contained<T>(future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     poll_fn(|cx| match guard::contain(|| future.as_mut().poll(cx)) {
         Some(Poll::Ready(result)) => Poll::Ready(Some(result)),

@@ -1,12 +1,9 @@
 //! Handshakes, on a thread of their own: a flood of them costs clients that are connected nothing but processor time.
 
-use std::future::poll_fn;
 use std::io;
 use std::net::TcpStream as StdStream;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -23,6 +20,7 @@ use super::server::ServerTls;
 use super::socket::TlsSocket;
 use crate::core::limit::Limit;
 use crate::engine::guard::contain;
+use crate::net::authentication::contained;
 use crate::security::ClientCertificate;
 
 /// Handshakes at a time for each processor.
@@ -176,11 +174,10 @@ async fn renew(acceptors: Vec<Arc<ServerTls>>, period: Duration) {
 }
 
 async fn work(mut job: Job) {
-    let mut handshake = pin!(handshake(job.socket, job.tls));
     // What a peer says before anybody knows it is read by libraries: their faults end its handshake, not the broker.
-    let handshake = poll_fn(|cx| contain(|| handshake.as_mut().poll(cx)).unwrap_or(Poll::Ready(Err(Failure::Fault))));
+    let handshake = contained(handshake(job.socket, job.tls));
     tokio::select! {
-        result = handshake => drop(job.answer.send(result)),
+        result = handshake => drop(job.answer.send(result.unwrap_or(Err(Failure::Fault)))),
         // Nobody waits for it any more.
         () = job.answer.closed() => {}
     }
