@@ -107,9 +107,9 @@ impl Engine {
 
     /// What is said of the address of a queue, or of the queue, is not found by the pattern of a subscription to it.
     fn may_be_narrowed(&mut self, key: ConsumerKey, name: &SubscriptionName) -> bool {
-        let is_of_a_queue =
-            name.group.is_none() && (name.pattern.contains(QUALIFIER) || self.declared_place(name).is_some());
-        is_of_a_queue || self.is_narrowed_by(key, &name.pattern)
+        let subscribed = self.clients[key.index()].subscriptions.get(name);
+        let is_to_a_queue = matches!(subscribed, Some(Subscribed::Member(_))) || name.pattern.contains(QUALIFIER);
+        name.group.is_none() && is_to_a_queue || self.is_narrowed_by(key, &name.pattern)
     }
 
     /// Whether something may wait for the client that none of its subscriptions stands for any more.
