@@ -40,14 +40,14 @@ pub fn begin(reactor: &Rc<Reactor>, authentication: Authentication) {
         Ok(request) => request,
         Err(denied) => {
             let refused = (Err(denied), ConnectionRequest::default());
-            return answer(reactor, &authentication, translate(refused, &authentication));
+            return answer(reactor, &authentication, translate(reactor, refused, &authentication));
         }
     };
     let security = reactor.security.clone();
     if security.answers_at_once(&request) {
         let result = guard::contain(|| security.authenticate(&mut request).now_or_never());
         let result = result.flatten().unwrap_or(Err(Denied::Unavailable));
-        return answer(reactor, &authentication, translate((result, request), &authentication));
+        return answer(reactor, &authentication, translate(reactor, (result, request), &authentication));
     }
     let Some(verdict) = in_pool(reactor, security, request) else {
         reactor.authenticating.refuse();
@@ -59,7 +59,7 @@ pub fn begin(reactor: &Rc<Reactor>, authentication: Authentication) {
         let verdict = tokio::time::timeout(PATIENCE, verdict).await.ok().and_then(Result::ok).flatten();
         reactor.authenticating.give(1);
         let verdict = verdict.unwrap_or_else(|| (Err(Denied::Unavailable), ConnectionRequest::default()));
-        answer(&reactor, &authentication, translate(verdict, &authentication));
+        answer(&reactor, &authentication, translate(&reactor, verdict, &authentication));
     });
 }
 
@@ -126,7 +126,11 @@ fn request(authentication: &Authentication) -> Result<ConnectionRequest, Denied>
     Ok(request)
 }
 
-fn translate((result, request): Verdict, authentication: &Authentication) -> Result<Admission, Denial> {
+fn translate(
+    reactor: &Reactor,
+    (result, request): Verdict,
+    authentication: &Authentication,
+) -> Result<Admission, Denial> {
     let asked = &authentication.request;
     let result = result.and_then(|principal| {
         let client_id = (request.client_id != asked.client_id).then_some(request.client_id);
@@ -138,12 +142,7 @@ fn translate((result, request): Verdict, authentication: &Authentication) -> Res
         }
     });
     result.map_err(|denied| {
-        let shown = |text: &str| text.chars().take(SHOWN_MAX).collect::<String>().escape_debug().to_string();
-        let user = shown(asked.username.as_deref().unwrap_or_default());
-        let (remote, client_id) = (&authentication.peer.address, shown(&asked.client_id));
-        tracing::warn!(
-            "AMQ229031: Unable to validate user from {remote}. Username: {user}; client id: {client_id}; {denied}"
-        );
+        tell(reactor, authentication, denied);
         match denied {
             Denied::BadCredentials => Denial::BadCredentials,
             Denied::NotAuthorized => Denial::NotAuthorized,
@@ -153,6 +152,20 @@ fn translate((result, request): Verdict, authentication: &Authentication) -> Res
             Denied::Unavailable => Denial::Unavailable,
         }
     })
+}
+
+fn tell(reactor: &Reactor, authentication: &Authentication, denied: Denied) {
+    let Some(untold) = reactor.refusals.borrow_mut().add(reactor.now()) else { return };
+    let asked = &authentication.request;
+    let shown = |text: &str| text.chars().take(SHOWN_MAX).collect::<String>().escape_debug().to_string();
+    let user = shown(asked.username.as_deref().unwrap_or_default());
+    let (remote, client_id) = (&authentication.peer.address, shown(&asked.client_id));
+    tracing::warn!(
+        "AMQ229031: Unable to validate user from {remote}. Username: {user}; client id: {client_id}; {denied}"
+    );
+    if untold > 0 {
+        tracing::warn!("AMQ229031: so it was {untold} times before, too often to be told one by one");
+    }
 }
 
 fn answer(reactor: &Rc<Reactor>, authentication: &Authentication, answer: Result<Admission, Denial>) {

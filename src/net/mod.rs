@@ -12,6 +12,7 @@ mod link;
 mod prefixed;
 mod reactor;
 mod reconfigure;
+mod refusals;
 pub mod tls;
 mod transport;
 mod turns;

@@ -12,6 +12,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, Sleep};
 
 use super::link::Link;
+use super::refusals::Refusals;
 use super::turns::{Share, Turns};
 use super::{Authenticators, Clock, authentication};
 use crate::core::id::{Ticket, Time};
@@ -56,6 +57,7 @@ pub struct Reactor {
     pub(super) security: Arc<dyn SecurityManager>,
     pub(super) authenticators: Authenticators,
     pub(super) authenticating: Rc<Limit>,
+    pub(super) refusals: RefCell<Refusals>,
     /// Since when the journal writes a batch, and whether it was said that this takes long.
     writing: Cell<Option<(Time, bool)>>,
     /// Bytes read from connections on which nobody is let in yet.
@@ -85,6 +87,7 @@ impl Reactor {
             security,
             authenticators,
             authenticating: Rc::new(Limit::new("authentications at a time", authentication::AUTHENTICATIONS_MAX)),
+            refusals: RefCell::new(Refusals::new(clock.now())),
             writing: Cell::new(None),
             unadmitted: Rc::new(Limit::new("bytes held before anyone is let in", UNADMITTED_MAX)),
             limits: RefCell::default(),
