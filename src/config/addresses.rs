@@ -46,13 +46,12 @@ const ATTRIBUTES: &[&str] = &["name", "max-consumers", "purge-on-no-consumers", 
 
 /// Reads `<addresses>`. Of queues with one name the first counts; addresses with one name are one.
 pub(super) fn read(addresses: &mut Vec<AddressDeclaration>, section: &Element, findings: &mut Findings) {
-    let mut queues = HashMap::new();
+    let (mut known, mut queues) = (HashMap::new(), HashMap::new());
     for element in &section.children {
         if element.name != "address" {
             findings.unknown(element, "element", &element.name, ["address"]);
         } else if let Some(name) = required(element, "name", findings) {
-            let known = addresses.iter().position(|address| address.name == name);
-            let at = known.unwrap_or_else(|| {
+            let at = *known.entry(name.clone()).or_insert_with(|| {
                 addresses.push(AddressDeclaration { name, ..AddressDeclaration::default() });
                 addresses.len() - 1
             });

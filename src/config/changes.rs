@@ -1,8 +1,8 @@
 //! What another reading of `broker.xml` has changed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::{Acceptor, AddressDeclaration, Config, QueueDeclaration, core_elements};
+use super::{Acceptor, AddressDeclaration, Config, core_elements};
 
 impl Config {
     /// What of `new` cannot count before a restart, by element, where this is what counts now.
@@ -33,18 +33,18 @@ impl Config {
 
 /// What was declared, and what is declared besides.
 fn joined(mut old: Vec<AddressDeclaration>, new: Vec<AddressDeclaration>) -> Vec<AddressDeclaration> {
-    let is_known = |old: &[AddressDeclaration], queue: &QueueDeclaration| {
-        let queues = old.iter().flat_map(|address| [&address.anycast, &address.multicast]).flatten().flatten();
-        queues.into_iter().any(|other| other.name == queue.name)
-    };
+    let queues = old.iter().flat_map(|address| [&address.anycast, &address.multicast]).flatten().flatten();
+    let mut queues: HashSet<_> = queues.map(|queue| queue.name.clone()).collect();
+    let places: HashMap<_, _> = old.iter().enumerate().map(|(at, address)| (address.name.clone(), at)).collect();
     for mut address in new {
-        for queues in [&mut address.anycast, &mut address.multicast].into_iter().flatten() {
-            queues.retain(|queue| !is_known(&old, queue));
+        for declared in [&mut address.anycast, &mut address.multicast].into_iter().flatten() {
+            declared.retain(|queue| queues.insert(queue.name.clone()));
         }
-        let Some(known) = old.iter_mut().find(|other| other.name == address.name) else {
+        let Some(known) = places.get(&address.name) else {
             old.push(address);
             continue;
         };
+        let known = &mut old[*known];
         for (queues, more) in [(&mut known.anycast, address.anycast), (&mut known.multicast, address.multicast)] {
             if let Some(more) = more {
                 queues.get_or_insert_default().extend(more);
@@ -66,8 +66,9 @@ fn acceptors<'a>(old: &'a [Acceptor], new: &'a [Acceptor]) -> impl Iterator<Item
 /// Addresses and queues that are not declared any more, or in another way.
 fn addresses(old: &[AddressDeclaration], new: &[AddressDeclaration]) -> Vec<String> {
     let mut waiting = Vec::new();
+    let new: HashMap<_, _> = new.iter().map(|address| (address.name.as_str(), address)).collect();
     for address in old {
-        let Some(now) = new.iter().find(|other| other.name == address.name) else {
+        let Some(now) = new.get(address.name.as_str()) else {
             waiting.push(format!("<address name={:?}>", address.name));
             continue;
         };
@@ -81,7 +82,7 @@ fn addresses(old: &[AddressDeclaration], new: &[AddressDeclaration]) -> Vec<Stri
 
 #[cfg(test)]
 mod tests {
-    use super::super::load;
+    use super::super::{QueueDeclaration, load};
     use super::*;
 
     fn core(body: &str) -> Config {

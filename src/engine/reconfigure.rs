@@ -1,6 +1,9 @@
 //! What may change while the engine runs: settings of addresses, and what is declared.
 
-use super::{DeclaredAddress, Engine};
+use std::collections::{HashMap, HashSet};
+
+use super::{DeclaredAddress, Engine, SharedName};
+use crate::core::id::QueueKey;
 use crate::core::settings::{AddressSettings, Hierarchy};
 
 impl Engine {
@@ -12,25 +15,31 @@ impl Engine {
 
     /// Adds addresses, routing types and queues that are not declared yet. Nothing goes, and no queue changes.
     pub fn declare_more(&mut self, addresses: &[DeclaredAddress]) {
+        let declared = self.options.addresses.iter();
+        let mut queues: HashSet<_> =
+            declared.clone().flat_map(|declared| &declared.queues).map(|(name, _)| name.clone()).collect();
+        let mut places: HashMap<_, _> =
+            declared.enumerate().map(|(at, declared)| (declared.name.clone(), at)).collect();
         for address in addresses {
-            let declared = self.options.addresses.iter().flat_map(|declared| &declared.queues);
-            let is_new = |name: &str| declared.clone().all(|(other, _)| &**other != name);
-            let new: Vec<_> = address.queues.iter().filter(|(name, _)| is_new(name)).cloned().collect();
+            let new = address.queues.iter().filter(|(name, _)| queues.insert(name.clone())).cloned();
+            let new: Vec<_> = new.collect();
             for (name, durable) in &new {
-                let queue = self.declared_queue(&address.name, name, *durable, address.is_anycast);
                 // One that was declared before a restart is there for its messages only.
-                if !self.router.bindings().any(|binding| binding.queue == queue) {
+                let there = self.shared.get(&SharedName { group: None, name: name.clone() }).copied();
+                let is_unbound = |queue: &QueueKey| !self.router.bindings().any(|binding| binding.queue == *queue);
+                if let Some(queue) = there.filter(is_unbound) {
                     self.bind_declared(queue, &address.name, address.is_anycast);
                 }
+                self.declared_queue(&address.name, name, *durable, address.is_anycast);
             }
-            match self.options.addresses.iter_mut().find(|declared| declared.name == address.name) {
-                Some(declared) => {
-                    declared.is_anycast |= address.is_anycast;
-                    declared.is_multicast |= address.is_multicast;
-                    declared.queues.extend(new);
-                }
-                None => self.options.addresses.push(DeclaredAddress { queues: new, ..address.clone() }),
-            }
+            let at = *places.entry(address.name.clone()).or_insert_with(|| {
+                self.options.addresses.push(DeclaredAddress { queues: Vec::new(), ..address.clone() });
+                self.options.addresses.len() - 1
+            });
+            let declared = &mut self.options.addresses[at];
+            declared.is_anycast |= address.is_anycast;
+            declared.is_multicast |= address.is_multicast;
+            declared.queues.extend(new);
         }
     }
 }
