@@ -37,6 +37,24 @@ struct Script {
     ast: AST,
     authorizes: bool,
     refreshes: bool,
+    /// Calls that did not give what they have to.
+    errors: AtomicU64,
+}
+
+/// Errors of one script that are told one by one; of more, every so many, since clients can cause them.
+const TOLD_MAX: u64 = 100;
+
+impl Script {
+    fn complain(&self, function: &str, error: &str) {
+        let count = self.errors.fetch_add(1, Ordering::Relaxed) + 1;
+        if is_told(count) {
+            tracing::error!("the security script denies, {function} {error}");
+        }
+    }
+}
+
+fn is_told(errors: u64) -> bool {
+    errors <= TOLD_MAX || errors.is_power_of_two()
 }
 
 impl ScriptedSecurity {
@@ -68,7 +86,7 @@ impl ScriptedSecurity {
     fn call(&self, script: &Script, function: &str, arguments: impl rhai::FuncArgs) -> Option<Dynamic> {
         sandbox::begin(if function == AUTHENTICATE { sandbox::CHECKS_MAX } else { 0 });
         let answer = self.engine.call_fn(&mut Variables::new(), &script.ast, function, arguments);
-        answer.inspect_err(|error| tracing::error!("the security script denies, {function} failed: {error}")).ok()
+        answer.inspect_err(|error| script.complain(function, &format!("failed: {error}"))).ok()
     }
 }
 
@@ -85,7 +103,7 @@ fn compile(engine: &Engine, source: &str) -> Result<Script, ScriptError> {
     }
     let authorizes = has(AUTHORIZE, &["principal", "permission", "address"])?;
     let refreshes = has(REFRESH, &["principal"])?;
-    Ok(Script { ast, authorizes, refreshes })
+    Ok(Script { ast, authorizes, refreshes, errors: AtomicU64::new(0) })
 }
 
 #[async_trait]
@@ -96,8 +114,9 @@ impl SecurityManager for ScriptedSecurity {
             None => None,
         };
         let asked = describe(request, known.as_ref());
-        let answer = self.call(&self.script(), AUTHENTICATE, (asked,)).ok_or(Denied::NotAuthorized)?;
-        read(answer, AUTHENTICATE).ok_or(Denied::NotAuthorized)?.apply(request, known)
+        let script = self.script();
+        let answer = self.call(&script, AUTHENTICATE, (asked,)).ok_or(Denied::NotAuthorized)?;
+        read(answer, &script, AUTHENTICATE).ok_or(Denied::NotAuthorized)?.apply(request, known)
     }
 
     fn authorize(&self, access: &Access<'_>) -> Decision {
@@ -123,7 +142,7 @@ impl SecurityManager for ScriptedSecurity {
             return Some(known);
         }
         let answer = self.call(&script, REFRESH, (describe_principal(&known),))?;
-        read(answer, REFRESH)?.renew(known)
+        read(answer, &script, REFRESH)?.renew(known)
     }
 
     fn epoch(&self) -> u64 {
@@ -141,9 +160,8 @@ impl SecurityManager for ScriptedSecurity {
 }
 
 /// What a function says; nothing if it says what it may not.
-fn read(answer: Dynamic, function: &str) -> Option<Answer> {
-    let answer = Answer::read(answer);
-    answer.inspect_err(|error| tracing::error!("the security script denies, {function} gives {error}")).ok()
+fn read(answer: Dynamic, script: &Script, function: &str) -> Option<Answer> {
+    Answer::read(answer).inspect_err(|error| script.complain(function, &format!("gives {error}"))).ok()
 }
 
 fn describe_principal(principal: &Principal) -> Map {

@@ -229,3 +229,15 @@ fn a_new_script_holds_and_a_wrong_one_does_not() {
     assert_eq!(ask(&security, "c").0.unwrap().user(), "bob");
     assert_eq!(security.epoch(), 1);
 }
+
+#[test]
+fn rabbitmq_2941_errors_of_a_script_are_told_less_and_less_often() {
+    let security = script("fn authenticate(request) { 1 / 0 }");
+    assert!((0..3).all(|_| ask(&security, "c").0 == Err(Denied::NotAuthorized)));
+    assert_eq!(security.script().errors.load(Ordering::Relaxed), 3);
+    assert_eq!((1..=100_000).filter(|count| is_told(*count)).count(), 110);
+    // Those of another script are news.
+    security.replace("fn authenticate(request) { 5 }").unwrap();
+    assert_eq!(ask(&security, "c").0, Err(Denied::NotAuthorized));
+    assert_eq!(security.script().errors.load(Ordering::Relaxed), 1);
+}
