@@ -8,7 +8,7 @@ use crate::config::{self, CertificateName, Config, KeepAlive, Moved, PermissionT
 use crate::core::address::Syntax;
 use crate::core::limit::Limit;
 use crate::core::settings::Hierarchy;
-use crate::engine::{DeclaredAddress, Options, Terms, UserLimit, UserLimits};
+use crate::engine::{DeclaredAddress, DeclaredQueue, Options, Terms, UserLimit, UserLimits};
 use crate::net::tls::{Handshakes, ServerTls};
 use crate::net::{Acceptor, GateOptions, Tls};
 use crate::protocol::Expiry;
@@ -76,12 +76,18 @@ pub fn addresses(config: &Config) -> Vec<DeclaredAddress> {
 }
 
 fn declared(address: &config::AddressDeclaration) -> DeclaredAddress {
-    let queues = address.anycast.iter().chain(&address.multicast).flatten();
+    let queue = |queue: &config::QueueDeclaration, is_anycast| DeclaredQueue {
+        name: queue.name.as_str().into(),
+        is_durable: queue.durable,
+        is_anycast,
+    };
+    let anycast = address.anycast.iter().flatten().map(|declared| queue(declared, true));
+    let multicast = address.multicast.iter().flatten().map(|declared| queue(declared, false));
     DeclaredAddress {
         name: address.name.as_str().into(),
         is_anycast: address.anycast.is_some(),
         is_multicast: address.multicast.is_some(),
-        queues: queues.map(|queue| (queue.name.as_str().into(), queue.durable)).collect(),
+        queues: anycast.chain(multicast).collect(),
     }
 }
 

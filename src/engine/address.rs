@@ -59,7 +59,7 @@ impl Engine {
     /// Whether broker.xml declares this queue on the address.
     pub(super) fn has_declared(&self, address: &str, queue: &str) -> bool {
         let mut declared = self.options.addresses.iter().filter(|declared| &*declared.name == address);
-        declared.any(|declared| declared.queues.iter().any(|(name, _)| &**name == queue))
+        declared.any(|declared| declared.queues.iter().any(|declared| &*declared.name == queue))
     }
 
     /// What stands before the address in a queue's name, as `c1` in `c1.a.b` for `a.b`.

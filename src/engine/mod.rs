@@ -67,7 +67,7 @@ use users::InUse;
 use will::{DueWill, LeftWill};
 
 pub use connection::{Admission, ConnectionKey, Peer};
-pub use options::{DeclaredAddress, Options};
+pub use options::{DeclaredAddress, DeclaredQueue, Options};
 pub use pace::Terms;
 pub use recover::Recovered;
 pub use report::{AddressReport, LimitReport, QueueReport};

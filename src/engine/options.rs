@@ -48,8 +48,24 @@ pub struct DeclaredAddress {
     pub name: Rc<str>,
     pub is_anycast: bool,
     pub is_multicast: bool,
-    /// Names of its queues, and whether they are durable.
-    pub queues: Vec<(Rc<str>, bool)>,
+    pub queues: Vec<DeclaredQueue>,
+}
+
+/// A queue from broker.xml.
+#[derive(Debug, Clone)]
+pub struct DeclaredQueue {
+    pub name: Rc<str>,
+    pub is_durable: bool,
+    /// Whether it competes for messages with the other anycast queues of its address.
+    pub is_anycast: bool,
+}
+
+impl DeclaredQueue {
+    /// A durable queue.
+    #[cfg(test)]
+    pub fn durable(name: &str, is_anycast: bool) -> Self {
+        Self { name: name.into(), is_durable: true, is_anycast }
+    }
 }
 
 impl Default for Options {

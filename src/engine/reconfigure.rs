@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{DeclaredAddress, Engine, SharedName};
+use super::{DeclaredAddress, DeclaredQueue, Engine, SharedName};
 use crate::core::id::QueueKey;
 use crate::core::settings::{AddressSettings, Hierarchy};
 
@@ -17,20 +17,20 @@ impl Engine {
     pub fn declare_more(&mut self, addresses: &[DeclaredAddress]) {
         let declared = self.options.addresses.iter();
         let mut queues: HashSet<_> =
-            declared.clone().flat_map(|declared| &declared.queues).map(|(name, _)| name.clone()).collect();
+            declared.clone().flat_map(|declared| &declared.queues).map(|queue| queue.name.clone()).collect();
         let mut places: HashMap<_, _> =
             declared.enumerate().map(|(at, declared)| (declared.name.clone(), at)).collect();
         for address in addresses {
-            let new = address.queues.iter().filter(|(name, _)| queues.insert(name.clone())).cloned();
+            let new = address.queues.iter().filter(|queue| queues.insert(queue.name.clone())).cloned();
             let new: Vec<_> = new.collect();
-            for (name, durable) in &new {
+            for DeclaredQueue { name, is_durable, is_anycast } in &new {
                 // One that was declared before a restart is there for its messages only.
                 let there = self.shared.get(&SharedName { group: None, name: name.clone() }).copied();
                 let is_unbound = |queue: &QueueKey| !self.router.bindings().any(|binding| binding.queue == *queue);
                 if let Some(queue) = there.filter(is_unbound) {
-                    self.bind_declared(queue, &address.name, address.is_anycast);
+                    self.bind_declared(queue, &address.name, *is_anycast);
                 }
-                self.declared_queue(&address.name, name, *durable, address.is_anycast);
+                self.declared_queue(&address.name, name, *is_durable, *is_anycast);
             }
             let at = *places.entry(address.name.clone()).or_insert_with(|| {
                 self.options.addresses.push(DeclaredAddress { queues: Vec::new(), ..address.clone() });

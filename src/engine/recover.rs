@@ -100,12 +100,12 @@ impl Engine {
     /// Makes the queues that broker.xml declares.
     fn declare(&mut self, ids: &HashMap<Box<str>, u64>) {
         for address in self.options.addresses.clone() {
-            for (name, durable) in &address.queues {
+            for queue in &address.queues {
                 let next = self.next_queue;
-                if let Some(id) = ids.get(&**name) {
+                if let Some(id) = ids.get(&*queue.name) {
                     self.next_queue = *id;
                 }
-                self.declared_queue(&address.name, name, *durable, address.is_anycast);
+                self.declared_queue(&address.name, &queue.name, queue.is_durable, queue.is_anycast);
                 self.next_queue = self.next_queue.max(next);
             }
         }

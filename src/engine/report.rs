@@ -109,9 +109,9 @@ impl Engine {
                 Owner::Declared => {
                     let declared = self.options.addresses.iter();
                     let address = declared
-                        .filter(|address| address.queues.iter().any(|(name, _)| *name == kept.queue.name))
-                        .map(|address| (address.name.to_string(), address.is_anycast))
-                        .next()
+                        .flat_map(|address| address.queues.iter().map(move |queue| (address, queue)))
+                        .find(|(_, queue)| queue.name == kept.queue.name)
+                        .map(|(address, queue)| (address.name.to_string(), queue.is_anycast))
                         .unwrap_or_else(|| (kept.queue.name.to_string(), true));
                     let mut report = report(kept.queue.name.to_string(), address.0, &kept.queue, consumers);
                     if address.1 {

@@ -179,8 +179,8 @@ impl Engine {
         if !declared.is_anycast || declared.is_multicast {
             return None;
         }
-        let queue = declared.queues.iter().find(|(queue, _)| *queue == declared.name).or(declared.queues.first());
-        Some((&name.pattern, queue.map_or_else(|| declared.name.clone(), |(queue, _)| queue.clone())))
+        let queue = declared.queues.iter().find(|queue| queue.name == declared.name).or(declared.queues.first());
+        Some((&name.pattern, queue.map_or_else(|| declared.name.clone(), |queue| queue.name.clone())))
     }
 
     fn group_queue(&mut self, name: &SubscriptionName) -> QueueKey {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::{Limits, Script, lasting, limits, options, passing, wish};
 use crate::core::settings::{AddressSettings, Hierarchy};
-use crate::engine::{DeclaredAddress, Options};
+use crate::engine::{DeclaredAddress, DeclaredQueue, Options};
 use crate::protocol::mqtt::codec::{AckKind, Version};
 use crate::sim::packet::{Heard, Hello, Letter, subscribe, unsubscribe};
 
@@ -27,7 +27,7 @@ fn declared(name: &str, queues: &[&str]) -> DeclaredAddress {
         name: name.into(),
         is_anycast: false,
         is_multicast: true,
-        queues: queues.iter().map(|queue| ((*queue).into(), true)).collect(),
+        queues: queues.iter().map(|queue| DeclaredQueue::durable(queue, false)).collect(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::{Script, lasting, limits, options, passing};
-use crate::engine::{DeclaredAddress, Options};
+use crate::engine::{DeclaredAddress, DeclaredQueue, Options};
 use crate::sim::packet::{Letter, unsubscribe};
 
 #[test]
@@ -30,7 +30,7 @@ fn subscriptions_whose_queues_have_the_same_name_are_apart() {
 
 fn declared() -> Options {
     let name: Rc<str> = "work".into();
-    let queues = vec![("jobs".into(), true)];
+    let queues = vec![DeclaredQueue::durable("jobs", false)];
     Options { addresses: vec![DeclaredAddress { name, is_anycast: false, is_multicast: true, queues }], ..options() }
 }
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::access::{CLOSED, OPEN, guarded, guarded_with, settings, suback, topics, user};
 use super::{Options, Script, Seat, lasting, limits, options, passing};
-use crate::engine::{Admission, DeclaredAddress};
+use crate::engine::{Admission, DeclaredAddress, DeclaredQueue};
 use crate::protocol::mqtt::codec::{AckKind, Version};
 use crate::security::ConnectionRequest;
 use crate::sim::packet::{self, Heard, Hello, Letter};
@@ -100,7 +100,7 @@ fn a_setting_for_exactly_one_queue_comes_before_its_address() {
 fn declared_queues_are_as_protected_as_their_names() {
     let name: Rc<str> = "jobs".into();
     let address = move || {
-        let queues = vec![(name.clone(), true), ("other".into(), true)];
+        let queues = vec![DeclaredQueue::durable(&name, true), DeclaredQueue::durable("other", true)];
         let jobs = DeclaredAddress { name: name.clone(), is_anycast: true, is_multicast: false, queues };
         Options { addresses: vec![jobs], ..options() }
     };
@@ -115,7 +115,7 @@ fn declared_queues_are_as_protected_as_their_names() {
 }
 
 fn jobs() -> Options {
-    let queues = vec![("mine".into(), true), ("other".into(), true)];
+    let queues = vec![DeclaredQueue::durable("mine", false), DeclaredQueue::durable("other", false)];
     let jobs = DeclaredAddress { name: "jobs".into(), is_anycast: false, is_multicast: true, queues };
     Options { addresses: vec![jobs], ..options() }
 }
@@ -184,7 +184,7 @@ fn a_name_that_comes_to_mean_a_queue_later_opens_nothing() {
 #[test]
 fn a_declared_address_with_a_wildcard_is_checked_message_by_message() {
     let declared = || {
-        let queues = vec![("q".into(), true)];
+        let queues = vec![DeclaredQueue::durable("q", true)];
         let address = DeclaredAddress { name: "jobs.#".into(), is_anycast: true, is_multicast: false, queues };
         Options { addresses: vec![address], ..options() }
     };

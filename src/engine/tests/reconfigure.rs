@@ -2,7 +2,7 @@
 
 use super::{Script, lasting, limits, options, passing, wish};
 use crate::core::settings::{AddressSettings, Hierarchy};
-use crate::engine::DeclaredAddress;
+use crate::engine::{DeclaredAddress, DeclaredQueue};
 use crate::sim::packet::{Heard, Letter, subscribe};
 
 fn set(script: &mut Script, pattern: &str, settings: AddressSettings) {
@@ -85,7 +85,7 @@ fn abandoned_subscriptions_are_deleted_from_the_next_scan_on() {
 }
 
 fn declared(name: &str, is_anycast: bool, queues: &[&str]) -> DeclaredAddress {
-    let queues = queues.iter().map(|queue| ((*queue).into(), true)).collect();
+    let queues = queues.iter().map(|queue| DeclaredQueue::durable(queue, is_anycast)).collect();
     DeclaredAddress { name: name.into(), is_anycast, is_multicast: !is_anycast, queues }
 }
 

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::{Script, lasting, limits, options, passing};
-use crate::engine::{DeclaredAddress, Options};
+use crate::engine::{DeclaredAddress, DeclaredQueue, Options};
 use crate::protocol::mqtt::codec::AckKind;
 use crate::sim::packet::{Hello, Letter, disconnect, unsubscribe};
 
@@ -125,7 +125,7 @@ fn a_group_without_members_ends_even_by_a_restart() {
 
 fn jobs() -> Options {
     let name: Rc<str> = "jobs".into();
-    let queues = vec![(name.clone(), true)];
+    let queues = vec![DeclaredQueue::durable(&name, true)];
     Options { addresses: vec![DeclaredAddress { name, is_anycast: true, is_multicast: false, queues }], ..options() }
 }
 
@@ -155,4 +155,28 @@ fn an_anycast_address_keeps_messages_while_nobody_is_there() {
     let receiver = script.join(&passing("a"));
     script.subscribe(receiver, "jobs", 1);
     assert_eq!(script.payloads(receiver), ["1"]);
+}
+
+#[test]
+fn of_an_address_of_both_kinds_every_multicast_queue_gets_a_copy() {
+    let both = || {
+        let queues = vec![
+            DeclaredQueue::durable("a1", true),
+            DeclaredQueue::durable("a2", true),
+            DeclaredQueue::durable("m1", false),
+            DeclaredQueue::durable("m2", false),
+        ];
+        let both = DeclaredAddress { name: "both".into(), is_anycast: true, is_multicast: true, queues };
+        Options { addresses: vec![both], ..options() }
+    };
+    let mut script = Script::with(both, limits());
+    let publisher = script.join(&passing("p"));
+    for id in 1..=4 {
+        script.publish(publisher, &Letter::new("both", "x", 1, id));
+    }
+    let reports = script.node.engine.queue_reports();
+    let found: Vec<_> =
+        reports.iter().map(|report| (&*report.name, &*report.routing_type, report.message_count)).collect();
+    let expected = [("a1", "ANYCAST", 2), ("a2", "ANYCAST", 2), ("m1", "MULTICAST", 4), ("m2", "MULTICAST", 4)];
+    assert_eq!(found, expected);
 }
