@@ -21,7 +21,7 @@ pub fn load(instance: &Instance, config: &mut Config) -> Result<Vec<Option<Arc<S
     for acceptor in &config.acceptors {
         if config.refresh_period_ms.is_none() && acceptor.tls.as_ref().is_some_and(|tls| tls.auto_reload) {
             config.warnings.push(Warning {
-                file: "broker.xml".into(),
+                file: acceptor.file.to_string(),
                 line: acceptor.line,
                 path: PATH.into(),
                 message: format!(
