@@ -114,6 +114,7 @@ fn read_one(element: &Element, findings: &mut Findings) -> Vec<Acceptor> {
     for (key, value) in first.into_iter().chain(then) {
         set(&mut acceptor, key, value, element, findings);
     }
+    warn_of_idle(name, &uri, element, findings);
     check_tls(&acceptor, &uri, element, findings);
     let at = |(host, port): &(String, u16)| Acceptor { host: host.clone(), port: *port, ..acceptor.clone() };
     uri.hosts.iter().map(at).collect()
@@ -174,24 +175,42 @@ fn hints(list: &str) -> String {
 }
 
 fn warn_of_protocols(name: &str, list: &str, element: &Element, findings: &mut Findings) {
+    let mut missing = Vec::new();
     for (word, row) in listed(list) {
         match row {
             Some((_, Some(_))) => {}
-            Some((_, None)) => {
-                findings.warn(element, format!("acceptor {name}: the protocol {word} is not supported yet"));
-            }
+            Some((_, None)) => missing.push(word),
             None => {
                 let names = PROTOCOLS.iter().map(|(name, _)| *name);
                 findings.unknown(element, &format!("protocol of acceptor {name}:"), word, names);
             }
         }
     }
+    match &missing[..] {
+        [] => {}
+        [one] => findings.warn(element, format!("acceptor {name}: the protocol {one} is not supported yet")),
+        _ => {
+            let all = missing.join(", ");
+            findings.warn(element, format!("acceptor {name}: the protocols {all} are not supported yet"));
+        }
+    }
+}
+
+/// Names in one warning the parameters that have no effect.
+fn warn_of_idle(name: &str, uri: &Uri, element: &Element, findings: &mut Findings) {
+    let mut idle: Vec<_> = uri.parameters.iter().map(|(name, _)| name.as_str()).collect();
+    idle.retain(|name| matches!(key(name), Some(Key::NoEffect)));
+    match &idle[..] {
+        [] => {}
+        [one] => findings.no_effect(element, &format!("acceptor {name}: {one}")),
+        _ => findings.warn(element, format!("acceptor {name}: {} have no effect", idle.join(", "))),
+    }
 }
 
 fn set(acceptor: &mut Acceptor, name: &str, value: &str, element: &Element, findings: &mut Findings) {
     let at = format!("acceptor {}", acceptor.name);
     let result = match key(name) {
-        Some(Key::Whole) => Ok(()),
+        Some(Key::Whole | Key::NoEffect) => Ok(()),
         Some(Key::Set(set)) => set(acceptor, value),
         Some(Key::Mqtt(set)) => set(&mut acceptor.mqtt, value),
         Some(Key::Tls(set)) => match &mut acceptor.tls {
@@ -209,10 +228,6 @@ fn set(acceptor: &mut Acceptor, name: &str, value: &str, element: &Element, find
         Some(Key::Missing(_)) if value == "false" => Ok(()),
         Some(Key::Missing(consequence)) => {
             findings.warn(element, format!("{at}: {name} has no effect: {consequence}"));
-            Ok(())
-        }
-        Some(Key::NoEffect) => {
-            findings.no_effect(element, &format!("{at}: {name}"));
             Ok(())
         }
         None => {

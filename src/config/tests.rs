@@ -31,7 +31,7 @@ fn what_artemis_generates_loads() {
         "broker.xml:35: <core><acceptors><acceptor>: acceptor amqp is not opened: of its protocols (AMQP) none is supported yet",
         "acceptor stomp is not opened",
         "acceptor hornetq is not opened: of its protocols (HORNETQ,STOMP) none",
-        "broker.xml:34: <core><acceptors><acceptor>: acceptor artemis: the protocol OPENWIRE is not supported yet",
+        "broker.xml:34: <core><acceptors><acceptor>: acceptor artemis: the protocols CORE, AMQP, STOMP, HORNETQ, OPENWIRE are not supported yet",
         "broker.xml:38: <core><acceptors><acceptor>: acceptor mqtt: useEpoll has no effect",
         "broker.xml:12: <core><journal-type>: <journal-type> has no effect",
         "page-size-bytes for \"#\" has no effect",
@@ -175,6 +175,7 @@ fn acceptors_open_or_say_why_not() {
         ("tcp://a,b:1", 2, None),
         ("tcp://h:1?protocols=MQTT&useEpoll=false", 1, Some("acceptor x: useEpoll has no effect")),
         ("tcp://h:1?protocols=MQTT,CORE", 1, Some("acceptor x: the protocol CORE is not supported yet")),
+        ("tcp://h:1?useEpoll=false&amqpCredits=1", 1, Some("acceptor x: useEpoll, amqpCredits have no effect")),
         ("tcp://h:1?protocols=MQTT,XMPP", 1, Some("unknown protocol of acceptor x: \"XMPP\" is ignored")),
         (
             "tcp://h:1?protocols=mqtt",

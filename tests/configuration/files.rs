@@ -99,7 +99,7 @@ fn the_file_that_artemis_generates_starts() {
     }
     let text = broker.stop().success();
     assert!(text.contains("acceptor amqp is not opened"), "{text}");
-    assert!(text.contains("the protocol CORE is not supported yet"), "{text}");
+    assert!(text.contains("the protocols CORE, AMQP, STOMP, HORNETQ, OPENWIRE are not supported yet"), "{text}");
 }
 
 #[test]
