@@ -57,9 +57,10 @@ impl Engine {
             Owner::Shared(..) => self.is_open_to(key, address) || self.may_take_by_name(key, queue, address),
             // It may have come from one of those it shares.
             Owner::Client(_) => {
-                let shared = self.clients[key.index()].memberships.clone();
-                self.may_receive(key, address)
-                    || shared.iter().any(|(queue, _)| self.may_take_by_name(key, *queue, address))
+                self.may_receive(key, address) || {
+                    let shared = self.clients[key.index()].memberships.clone();
+                    shared.iter().any(|(queue, _)| self.may_take_by_name(key, *queue, address))
+                }
             }
         }
     }

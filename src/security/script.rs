@@ -92,11 +92,14 @@ impl ScriptedSecurity {
 
 fn compile(engine: &Engine, source: &str) -> Result<Script, ScriptError> {
     let ast = engine.compile(source).map_err(|error| ScriptError(error.to_string()))?;
-    // One of another number of parameters would never be called.
     let has = |name: &str, parameters: &[&str]| {
-        let found = ast.iter_functions().find(|function| function.name == name);
-        let expected = || ScriptError(format!("expected {name}({})", parameters.join(", ")));
-        found.map_or(Ok(false), |found| (found.params.len() == parameters.len()).then_some(true).ok_or_else(expected))
+        let mut found = ast.iter_functions().filter(|function| function.name == name).peekable();
+        // One of another number of parameters would never be called.
+        let is_meant = found.peek().is_some();
+        match found.any(|function| function.params.len() == parameters.len()) {
+            false if is_meant => Err(ScriptError(format!("expected {name}({})", parameters.join(", ")))),
+            is_there => Ok(is_there),
+        }
     };
     if !has(AUTHENTICATE, &["request"])? {
         return Err(ScriptError("there is no function authenticate(request)".to_owned()));

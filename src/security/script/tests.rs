@@ -222,6 +222,9 @@ fn a_new_script_holds_and_a_wrong_one_does_not() {
     for wrong in ["fn authenticate(request) {", "fn authenticate() {}", "let x = eval(\"1\");"] {
         assert!(security.replace(wrong).is_err(), "{wrong}");
     }
+    // A function may have the name of another.
+    let more = "fn authenticate(a, b) {} fn authenticate(request) { \"banned\" } fn authenticate() {}";
+    assert_eq!(ask(&script(more), "c").0, Err(Denied::Banned));
     let wrong = security.replace("fn authenticate(r) {} fn authorize(p) {}").unwrap_err();
     assert_eq!(wrong.to_string(), "expected authorize(principal, permission, address)");
     assert_eq!((security.epoch(), ask(&security, "c").0), (0, Err(Denied::Banned)));
