@@ -22,6 +22,9 @@ use crate::security::{ClientCertificate, NameKind};
 /// Pause after a connection could not be accepted, as when there are no more file descriptors.
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Connections accepted before other sockets are looked at.
+const ACCEPTED_AT_ONCE: u32 = 4;
+
 /// What a listening socket is told.
 pub struct Acceptor {
     pub name: Rc<str>,
@@ -143,11 +146,16 @@ impl Listener {
         }
         reactor.show_limits(&self.acceptor.name, self.gate.limits().iter().chain(&self.acceptor.limits));
         let mut is_failing = false;
+        let mut accepted = 0;
         loop {
             match self.socket.accept().await {
                 Ok((stream, remote)) => {
                     is_failing = false;
                     self.begin(&reactor, stream, remote);
+                    accepted = u32::wrapping_add(accepted, 1);
+                    if accepted % ACCEPTED_AT_ONCE == 0 {
+                        tokio::task::yield_now().await;
+                    }
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut is_failing, true) {
