@@ -96,7 +96,7 @@ fn a_handshake_has_its_time() {
     assert!(line.contains("longer than sslHandshakeTimeout"), "{line}");
 }
 
-/// More half handshakes than there are places, and none of them ends: who comes later is served all the same.
+/// More half handshakes than there may be, and none of them ends: who comes later is served all the same.
 #[test]
 fn half_handshakes_by_the_thousand() {
     let instance = serving("");
@@ -105,7 +105,7 @@ fn half_handshakes_by_the_thousand() {
     let mut before = dialer.connect(broker.port(), "before").unwrap();
     let idle = memory(&broker);
     let hello = first_record();
-    let half: Vec<_> = (0..1000)
+    let half: Vec<_> = (0..2500)
         .map(|_| {
             let mut stream = open(broker.port());
             stream.write_all(&hello[..hello.len() - 1]).unwrap();
@@ -120,7 +120,8 @@ fn half_handshakes_by_the_thousand() {
     let counted = instance.command(&["limit", "stat", "--json"]).output().unwrap().stdout;
     let counted: Vec<serde_json::Value> = serde_json::from_slice(&counted).unwrap();
     let row = counted.iter().find(|row| row["name"] == "TLS handshakes").unwrap();
-    assert!(row["current"].as_u64() == row["limit"].as_u64() && row["refused"].as_u64() > Some(0), "{row}");
+    let number = |name: &str| row[name].as_u64().unwrap();
+    assert!(number("current") + 1 >= number("limit") && number("refused") > 0, "{row}");
     let used = memory(&broker) - idle;
     assert!(used < 64 * 1024, "{used} KB for {} half handshakes", half.len());
 }

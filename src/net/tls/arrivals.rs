@@ -1,4 +1,4 @@
-//! Connections whose handshake is not made yet, and which of them make room for others.
+//! Connections whose handshake is not made yet, or is under way, and which of them make room for others.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -8,8 +8,7 @@ use tokio::sync::Notify;
 
 use crate::core::limit::Limit;
 
-/// All connections whose handshake is not made yet, those that have said nothing included. When there are too many, the
-/// oldest has to go.
+/// So many connections at a time. When there are too many, the oldest has to go.
 pub(super) struct Arrivals {
     limit: Rc<Limit>,
     next: Cell<u64>,

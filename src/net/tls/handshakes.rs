@@ -15,7 +15,6 @@ use tokio_rustls::rustls::{Error, HandshakeKind, ServerConnection};
 
 use super::arrivals::Arrivals;
 use super::failure::Failure;
-use super::places::Places;
 use super::server::ServerTls;
 use super::socket::TlsSocket;
 use crate::core::limit::Limit;
@@ -23,14 +22,14 @@ use crate::engine::guard::contain;
 use crate::net::authentication::contained;
 use crate::security::ClientCertificate;
 
-/// Handshakes at a time for each processor.
-const PLACES_PER_CORE: usize = 64;
+/// Handshakes at a time: each takes some 20 KB, and 64 KB at the most.
+const UNDERWAY_MAX: u64 = 2_048;
 
 /// Connections whose handshake is not made yet, as many as those that have to log in still.
 const ARRIVALS_MAX: u64 = 10_000;
 
-/// How long a handshake may take at least, however many wait for its place.
-const GRACE: Duration = Duration::from_secs(2);
+/// Waiting handshakes from which on those that have been given up are looked for.
+const SWEEP_MIN: usize = 64;
 
 /// The first byte of a handshake.
 const HANDSHAKE_RECORD: u8 = 22;
@@ -39,7 +38,7 @@ const HANDSHAKE_RECORD: u8 = 22;
 pub struct Handshakes {
     jobs: mpsc::UnboundedSender<Job>,
     arrivals: Rc<Arrivals>,
-    places: Rc<Places>,
+    underway: Rc<Arrivals>,
     limits: [Rc<Limit>; 3],
 }
 
@@ -79,12 +78,11 @@ impl Handshakes {
         }
         let work = move || runtime.block_on(serve(received));
         std::thread::Builder::new().name("tls".into()).spawn(work)?;
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let underway = Rc::new(Limit::new("TLS handshakes", (PLACES_PER_CORE * cores) as u64));
+        let making = Rc::new(Limit::new("TLS handshakes", UNDERWAY_MAX));
         let failed = Rc::new(Limit::new("failed TLS handshakes", u64::MAX));
         let arrived = Rc::new(Limit::new("connections before a TLS handshake", arrivals_max));
-        let (arrivals, places) = (Arrivals::new(arrived.clone()), Places::new(underway.clone(), GRACE));
-        Ok(Rc::new(Self { jobs, arrivals, places, limits: [arrived, underway, failed] }))
+        let (arrivals, underway) = (Arrivals::new(arrived.clone()), Arrivals::new(making.clone()));
+        Ok(Rc::new(Self { jobs, arrivals, underway, limits: [arrived, making, failed] }))
     }
 
     /// What operators see.
@@ -131,10 +129,10 @@ impl Handshakes {
             Ok(_) if first[0] != HANDSHAKE_RECORD => return Err(Failure::PlainText),
             Ok(_) => {}
         }
-        let place = self.places.take().await;
+        let one = self.underway.enter();
         tokio::select! {
             result = self.hand_over(socket, tls) => result,
-            () = place.is_wanted() => Err(Failure::CrowdedOut),
+            () = one.has_to_go() => Err(Failure::CrowdedOut),
         }
     }
 
@@ -152,10 +150,26 @@ impl Handshakes {
     }
 }
 
-/// The thread's work.
+/// The thread's work. Handshakes that have begun go on before another begins; of those that wait the newest begins, since
+/// those before it may have given up: so a flood does not keep everybody out.
 async fn serve(mut jobs: mpsc::UnboundedReceiver<Job>) {
+    let mut waiting = Vec::new();
+    let mut sweep_at = SWEEP_MIN;
     while let Some(job) = jobs.recv().await {
-        tokio::spawn(work(job));
+        waiting.push(job);
+        while let Some(newest) = waiting.pop() {
+            if !newest.answer.is_closed() {
+                tokio::spawn(work(newest));
+                tokio::task::yield_now().await;
+            }
+            while let Ok(job) = jobs.try_recv() {
+                waiting.push(job);
+            }
+            if waiting.len() >= sweep_at {
+                waiting.retain(|job| !job.answer.is_closed());
+                sweep_at = SWEEP_MIN.max(2 * waiting.len());
+            }
+        }
     }
 }
 
@@ -210,6 +224,8 @@ fn certificate(
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use tokio::io::AsyncWriteExt;
     use tokio::net::TcpListener;
     use tokio::task::{LocalSet, spawn_local};
@@ -268,6 +284,34 @@ mod tests {
                 handshakes.limits().each_ref().map(|limit| (limit.current(), limit.refused())),
                 [(0, 1), (0, 0), (0, 3)]
             );
+        });
+    }
+
+    #[test]
+    fn the_newest_of_those_that_wait_begins() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        LocalSet::new().block_on(&runtime, async {
+            let (tls, listener) = (server(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+            let (jobs, received) = mpsc::unbounded_channel();
+            let order = Rc::new(RefCell::new(Vec::new()));
+            let mut waiting = Vec::new();
+            for number in 0..4 {
+                let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+                client.write_all(&[0; 32]).await.unwrap();
+                let socket = listener.accept().await.unwrap().0.into_std().unwrap();
+                let (answer, answered) = oneshot::channel();
+                assert!(jobs.send(Job { socket, tls: tls.clone(), answer }).is_ok());
+                let order = order.clone();
+                waiting.push(spawn_local(async move {
+                    assert!(matches!(answered.await, Ok(Err(_))));
+                    order.borrow_mut().push(number);
+                }));
+            }
+            spawn_local(serve(received));
+            for task in waiting {
+                task.await.unwrap();
+            }
+            assert_eq!(*order.borrow(), [0, 3, 2, 1]);
         });
     }
 

@@ -6,7 +6,6 @@ mod client_trust;
 mod failure;
 mod handshakes;
 mod identity_choice;
-mod places;
 mod server;
 mod settings;
 mod socket;
