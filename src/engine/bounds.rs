@@ -73,7 +73,7 @@ impl Engine {
     pub fn limit_reports(&self) -> Vec<LimitReport> {
         let mut reports: Vec<_> = self.bounds.all().map(|limit| LimitReport::of("", limit)).collect();
         let counts = [
-            (&self.bounds.clients, self.clients.len()),
+            (&self.bounds.clients, self.sessions()),
             (&self.bounds.retained, self.retained.len()),
             (&self.bounds.retained_bytes, self.retained.bytes()),
             (&self.bounds.queued_bytes, self.counters.queued_bytes),

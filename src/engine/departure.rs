@@ -37,6 +37,8 @@ impl Engine {
         let is_durable = std::mem::take(&mut client.is_durable);
         let rest = std::mem::take(&mut client.subscriptions).into_iter();
         self.by_id.remove(&client_id);
+        // Its user may have as many again at once.
+        self.count_use(key, 0, -(rest.len() as i64));
         self.depart(Departure { client: key, rest });
         if !is_durable {
             return Ticket::NONE;
@@ -61,10 +63,15 @@ impl Engine {
         }
     }
 
+    /// Clients that are there: those that have ended do not count, however much of them is left.
+    pub(super) fn sessions(&self) -> usize {
+        self.clients.len() - self.departures.len()
+    }
+
     fn depart(&mut self, mut departure: Departure) {
         let key = departure.client;
         for (name, subscribed) in departure.rest.by_ref().take(SUBSCRIPTIONS) {
-            self.give_room_back(key, &name);
+            self.give_room_back(&name);
             if let Subscribed::Own(binding) = subscribed {
                 self.router.unbind(binding);
             }

@@ -38,7 +38,7 @@ impl Engine {
             self.end_client(key);
             found = None;
         }
-        if found.is_none() && !self.bounds.clients.admits(self.clients.len() as u64 + 1) {
+        if found.is_none() && !self.bounds.clients.admits(self.sessions() as u64 + 1) {
             return self.notify(connection, Event::NotOpened(Denial::QuotaExceeded));
         }
         self.take_back_will(connection, &open);

@@ -317,7 +317,8 @@ impl Engine {
     /// Ends a subscription; says whether there was one.
     pub(super) fn remove_subscription(&mut self, key: ConsumerKey, name: &SubscriptionName) -> bool {
         let Some(subscribed) = self.clients[key.index()].subscriptions.remove(name) else { return false };
-        self.give_room_back(key, name);
+        self.give_room_back(name);
+        self.count_use(key, 0, -1);
         // What it has brought may still wait, or be under way.
         self.clients[key.index()].has_left_overs = true;
         let (id, is_durable) = (self.clients[key.index()].id, self.clients[key.index()].is_durable);
@@ -335,11 +336,10 @@ impl Engine {
         true
     }
 
-    /// What a subscription was accounted with is free again.
-    pub(super) fn give_room_back(&mut self, key: ConsumerKey, name: &SubscriptionName) {
+    /// What a subscription was accounted with, but for its client's user, is free again.
+    pub(super) fn give_room_back(&mut self, name: &SubscriptionName) {
         self.bounds.subscriptions.give(1);
         self.bounds.pattern_bytes.give(size(name));
-        self.count_use(key, 0, -1);
     }
 
     fn leave(&mut self, key: ConsumerKey, queue: QueueKey) {

@@ -1,6 +1,8 @@
 //! Clients and queues that end with very much: at once for all who look, and in pieces for those who wait.
 
 use super::{Options, Script, Seat, lasting, limits, options, passing};
+use crate::engine::{Admission, UserLimit, UserLimits};
+use crate::security::ConnectionRequest;
 use crate::sim::packet::{self, Heard, Hello, Letter, wish};
 
 /// More than end in two ticks.
@@ -97,4 +99,31 @@ fn a_share_group_that_ends_drops_what_waits_for_it() {
     script.subscribe(again, "$share/g/t", 1);
     script.publish(other, &Letter::new("t", "new", 1, 1));
     assert_eq!(script.payloads(again), ["new"]);
+}
+
+#[test]
+fn who_begins_anew_at_the_limits_has_the_room_of_what_has_ended() {
+    let one = UserLimit { queues: Some(MANY as u64), ..UserLimit::default() };
+    let limited = move || {
+        let by_user = [("u".to_owned(), one)].into();
+        Options { clients_max: 1, user_limits: UserLimits { by_user, ..UserLimits::default() }, ..options() }
+    };
+    let mut script = Script::with(limited, limits());
+    let admission = |_: &_| Ok(Admission { principal: ConnectionRequest::default().admit("u"), client_id: None });
+    script.node.admit = Box::new(admission);
+    let first = script.join(&lasting("greedy"));
+    subscribe_to_many(&mut script, first);
+    let again = start_anew(&mut script, "greedy");
+    assert!(current(&script, "subscriptions") > 0, "all of them ended in one tick");
+    let filters: Vec<_> = (0..MANY).map(|number| format!("f/{number}")).collect();
+    let wanted: Vec<_> = filters.iter().map(|filter| (filter.as_str(), wish(1))).collect();
+    script.node.feed(again.link, &packet::subscribe(again.version, 1, &wanted));
+    script.node.settle();
+    let heard = [Heard::ConnAck { present: false, code: 0 }, Heard::SubAck(1, vec![1; MANY])];
+    assert_eq!(script.hears(again), heard);
+    assert_eq!((script.refused("sessions"), script.refused("queues of one user")), (0, 0));
+    // What has ended is not given back twice.
+    script.send(again, &packet::subscribe(again.version, 2, &[("one/more", wish(1))]));
+    script.node.settle();
+    assert_eq!(script.hears(again), [Heard::SubAck(2, vec![0x97])]);
 }
