@@ -391,6 +391,13 @@ impl Engine {
         self.watch_silence(key);
     }
 
+    /// A connection that was not read for a while is read again: what it has sent meanwhile comes now, and only from now on
+    /// it may be silent.
+    pub(super) fn listen_again(&mut self, key: ConnectionKey) {
+        self.connections[key.index()].last_heard = self.now;
+        self.touch(key);
+    }
+
     pub(super) fn check_connect_time(&mut self, key: ConnectionKey, number: u64, ends: Time) {
         if !self.is_current(key, number) {
             return;
@@ -406,11 +413,15 @@ impl Engine {
         if !self.is_current(key, number) || self.connections[key.index()].watch != watch {
             return;
         }
-        let connection = &self.connections[key.index()];
+        let is_overloaded = self.is_overloaded();
+        let connection = &mut self.connections[key.index()];
         if connection.silence_ms == 0 || connection.is_waiting {
             return;
         }
-        if self.is_overloaded() || connection.is_paused || connection.is_parked || connection.lengthy.is_some() {
+        if is_overloaded && connection.client.is_some() {
+            connection.last_heard = self.now;
+        }
+        if is_overloaded || connection.is_paused || connection.is_parked || connection.lengthy.is_some() {
             // It may have spoken, and was not listened to.
             return self.watch_silence(key);
         }

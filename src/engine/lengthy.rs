@@ -45,8 +45,7 @@ impl Engine {
             let Some(lengthy) = current.and_then(|connection| connection.lengthy.take()) else { continue };
             self.go_on(key, *lengthy);
             if !self.is_lengthy(key) {
-                // What was sent after it is read now.
-                self.touch(key);
+                self.listen_again(key);
             }
             return;
         }

@@ -68,7 +68,7 @@ impl Engine {
     pub(super) fn end_pause(&mut self, key: ConnectionKey, number: u64) {
         if self.is_current(key, number) {
             self.connections[key.index()].is_paused = false;
-            self.touch(key);
+            self.listen_again(key);
         }
     }
 

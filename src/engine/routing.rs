@@ -146,7 +146,7 @@ impl Engine {
     fn unpark(&mut self, key: ConnectionKey, number: u64) {
         if self.is_current(key, number) {
             self.connections[key.index()].is_parked = false;
-            self.touch(key);
+            self.listen_again(key);
         }
     }
 

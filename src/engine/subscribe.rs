@@ -312,6 +312,8 @@ impl Engine {
         let ticket = if is_durable { self.open.barrier() } else { Ticket::NONE };
         self.await_ticket(key, ticket);
         self.notify(key, Event::Unsubscribed { token, results, ticket });
+        // What came meanwhile has waited.
+        self.dispatch_client(client);
     }
 
     /// Ends a subscription; says whether there was one.

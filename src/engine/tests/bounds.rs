@@ -128,6 +128,21 @@ fn bytes_have_a_rate_as_well() {
 }
 
 #[test]
+fn who_is_not_read_for_a_while_is_not_taken_for_silent() {
+    let mut script = Script::new();
+    script.set_terms(Terms { bytes_per_second: Some(100), ..Terms::default() });
+    let client = script.join(&Hello { keep_alive: 10, ..passing("c") });
+    script.publish(client, &Letter::new("t", &"x".repeat(5_000), 1, 1));
+    assert_eq!(script.hears(client).len(), 1);
+    script.node.feed(client.link, &packet::ping());
+    for _ in 0..60_000 {
+        script.node.pass(1);
+    }
+    assert_eq!(script.hears(client), [Heard::PingResp]);
+    assert!(!script.node.is_over(client.link));
+}
+
+#[test]
 fn more_subscriptions_than_allowed_are_refused_one_by_one() {
     let mut script = Script::new();
     script.set_terms(Terms { subscriptions_max: Some(2), ..Terms::default() });

@@ -1,7 +1,7 @@
 //! SUBSCRIBE and UNSUBSCRIBE of many filters: others are served in between, and the client sees them done at once.
 
 use super::{Script, Seat, lasting, passing};
-use crate::sim::packet::{self, Heard, Letter, wish};
+use crate::sim::packet::{self, Heard, Hello, Letter, wish};
 
 /// More than are taken in two ticks, and no more than in three.
 const MANY: usize = 10;
@@ -88,4 +88,48 @@ fn a_client_that_goes_amid_its_filters_leaves_what_was_taken() {
     }
     let greedy = script.rejoin(&lasting("greedy"));
     assert_eq!(script.payloads(greedy), ["f/0"]);
+}
+
+#[test]
+fn what_comes_while_many_filters_are_given_up_is_delivered() {
+    for hello in [passing("greedy"), lasting("greedy")] {
+        let mut script = Script::new();
+        let (greedy, other) = (script.join(&hello), script.join(&passing("other")));
+        script.subscribe(greedy, "stays", 1);
+        script.send(greedy, &subscribe(greedy, 1));
+        script.node.settle();
+        assert_eq!(script.hears(greedy), [Heard::SubAck(1, vec![1; MANY])]);
+        script.node.feed(greedy.link, &unsubscribe(greedy, 2));
+        for qos in [0, 1] {
+            script.node.feed(other.link, &Letter::new("stays", &qos.to_string(), qos, 1).encode(other.version));
+        }
+        script.node.settle();
+        let mut heard = script.hears(greedy);
+        heard.retain(|heard| *heard != Heard::UnsubAck(2, vec![0; MANY]));
+        let [Heard::Publish(first), Heard::Publish(second)] = &heard[..] else {
+            panic!("{heard:?}");
+        };
+        assert_eq!((first.qos, second.qos), (0, 1));
+    }
+}
+
+#[test]
+fn what_is_said_behind_many_filters_is_heard_before_silence_is_counted() {
+    let mut script = Script::new();
+    let greedy = script.join(&Hello { keep_alive: 10, ..passing("greedy") });
+    script.node.is_lazy = true;
+    script.node.feed(greedy.link, &[subscribe(greedy, 1), packet::ping()].concat());
+    for _ in 0..2 {
+        script.node.pass(14_000);
+    }
+    assert_eq!(script.hears(greedy), [Heard::SubAck(1, vec![1; MANY]), Heard::PingResp]);
+    script.node.feed(greedy.link, &subscribe(greedy, 2));
+    script.node.pass(14_000);
+    script.node.is_lazy = false;
+    // Its time to speak begins when it is listened to.
+    script.node.pass(14_000);
+    script.node.pass(14_999);
+    assert_eq!(script.hears(greedy), [Heard::SubAck(2, vec![1; MANY])]);
+    script.node.pass(1);
+    assert_eq!(script.hears(greedy), [Heard::Disconnect(0x8D)]);
 }
