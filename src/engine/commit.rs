@@ -15,6 +15,9 @@ use crate::store::record::{EntryRecord, Key, MessageRecord, Value};
 /// How long what nobody waits for waits for company.
 const LAZY_MS: u64 = 1000;
 
+/// Bytes of that beyond which it waits no longer.
+const LAZY_BYTES: usize = 1024 * 1024;
+
 /// A publish whose acknowledgement waits for the batch, or for nothing once all its entries are settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waiter {
@@ -164,6 +167,9 @@ impl OpenBatch {
         }
         if let Some(oldest) = self.ages.oldest() {
             return Some(oldest.after(settle_ms));
+        }
+        if self.fixed.bytes() >= LAZY_BYTES {
+            return Some(now);
         }
         Some(self.lazy_since.get_or_insert(now).after(LAZY_MS))
     }
@@ -369,6 +375,15 @@ pub fn message_record(message: &Message) -> MessageRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn much_that_nobody_waits_for_is_written_before_it_holds_others_up() {
+        let mut open = OpenBatch::new(true);
+        open.write_lazily(|batch| batch.put(b"key", &[0; LAZY_BYTES / 2]));
+        assert_eq!(open.due(Time(5), 1), Some(Time(5 + LAZY_MS)));
+        open.write_lazily(|batch| batch.put(b"other", &[0; LAZY_BYTES / 2]));
+        assert_eq!(open.due(Time(6), 1), Some(Time(6)));
+    }
 
     #[test]
     fn a_long_time_between_units_takes_no_memory() {
