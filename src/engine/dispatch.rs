@@ -137,7 +137,9 @@ impl Engine {
             }
             self.drop_head(key, client);
         }
-        self.unfinished.push_back(key);
+        if !self.unfinished.contains(&key) {
+            self.unfinished.push_back(key);
+        }
         false
     }
 
@@ -157,10 +159,11 @@ impl Engine {
         self.discard(id, &entry);
     }
 
-    /// Goes on with queues that had too much to drop for one tick.
+    /// Goes on with one of the queues that had too much to drop for one tick.
     pub(super) fn dispatch_unfinished(&mut self) {
-        for key in std::mem::take(&mut self.unfinished) {
-            self.dispatch(key);
+        let Some(key) = self.unfinished.pop_front() else { return };
+        self.dispatch(key);
+        if !self.unfinished.contains(&key) {
             self.replay_owner(key);
         }
     }

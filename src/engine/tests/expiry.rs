@@ -1,7 +1,8 @@
 //! Times that are long, and times that are almost over.
 
-use super::{Script, lasting, passing};
+use super::{Options, Script, lasting, limits, options, passing};
 use crate::core::settings::{AddressSettings, Hierarchy};
+use crate::engine::STEPS_PER_TICK;
 use crate::sim::packet::{Heard, Hello, Letter};
 
 /// Seconds beyond what 32 bits of milliseconds, or 31 bits of seconds, can say.
@@ -77,4 +78,35 @@ fn what_waits_expires_by_the_settings_of_its_address() {
     let topics: Vec<_> =
         heard.iter().map(|heard| if let Heard::Publish(letter) = heard { letter.topic.as_str() } else { "" }).collect();
     assert_eq!(topics, ["long/t", "short/t"]);
+}
+
+#[test]
+fn of_queues_with_very_much_to_drop_one_goes_on_at_a_time() {
+    let mut script = Script::with(|| Options { expiry_scan_ms: None, ..options() }, limits());
+    let clients = ["a", "b"].map(|id| script.join(&lasting(id)));
+    let publisher = script.join(&passing("p"));
+    for client in clients {
+        script.subscribe(client, "t", 1);
+        script.lose(client);
+    }
+    for _ in 0..3 * STEPS_PER_TICK {
+        script.publish(publisher, &Letter { expiry_s: Some(1), ..Letter::new("t", "x", 1, 1) });
+        script.node.settle();
+        assert_eq!(script.hears(publisher), [Heard::PubAck(1, 0)]);
+    }
+    script.node.pass(1000);
+    for id in ["a", "b"] {
+        let link = script.node.connect();
+        script.node.feed(link, &lasting(id).encode());
+    }
+    let mut steps = Vec::new();
+    let mut before = 0;
+    while script.node.tick() {
+        let expired = script.node.engine.counters().expired;
+        steps.push((expired - before) as usize);
+        before = expired;
+    }
+    assert_eq!(steps.iter().sum::<usize>(), 6 * STEPS_PER_TICK);
+    // Each began when its client came.
+    assert!(steps.iter().skip(1).all(|step| *step <= STEPS_PER_TICK), "{steps:?}");
 }
