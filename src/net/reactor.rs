@@ -25,6 +25,9 @@ use crate::store::{Completion, Journal};
 /// Bytes read from one socket at a time.
 const READ_MAX: usize = 256 * 1024;
 
+/// Frames between two looks at the clock.
+const FRAMES_AT_ONCE: u32 = 16;
+
 /// Rounds of writing in one tick: a client that is written to can take more, and so on.
 const ROUNDS_MAX: usize = 4;
 
@@ -48,6 +51,21 @@ pub enum Stopped {
     Journal(String),
 }
 
+/// Whether somebody has found the journal to lag behind, and waits for it to catch up.
+#[derive(Debug, Default)]
+struct Overload(Cell<bool>);
+
+impl Overload {
+    fn note(&self, is_overloaded: bool) {
+        self.0.set(self.0.get() || is_overloaded);
+    }
+
+    /// Whether those who wait may go on, however that came about: a batch that was taken, or records that are not needed.
+    fn has_ended(&self, is_overloaded: bool) -> bool {
+        !is_overloaded && self.0.replace(false)
+    }
+}
+
 /// The engine, its sockets and its journal.
 pub struct Reactor {
     pub(super) engine: RefCell<Engine>,
@@ -65,6 +83,7 @@ pub struct Reactor {
     /// By acceptor.
     limits: RefCell<Vec<(Rc<str>, Rc<Limit>)>>,
     turns: Turns,
+    overload: Overload,
     wake: Notify,
     is_woken: Cell<bool>,
     is_stopping: Cell<bool>,
@@ -92,6 +111,7 @@ impl Reactor {
             unadmitted: Rc::new(Limit::new("bytes held before anyone is let in", UNADMITTED_MAX)),
             limits: RefCell::default(),
             turns: Turns::default(),
+            overload: Overload::default(),
             wake: Notify::new(),
             is_woken: Cell::new(false),
             is_stopping: Cell::new(false),
@@ -112,10 +132,21 @@ impl Reactor {
 
     /// Gives input to the engine, as much as the connection's turn allows; the answer leaves with the tick.
     pub(super) fn receive(&self, key: ConnectionKey, link: &Link, input: &[u8]) -> usize {
-        let most = self.share_left(link).frames;
-        let begun = std::time::Instant::now();
-        let (used, frames) = self.engine.borrow_mut().receive_some(self.clock.at(begun), key, input, most as usize);
-        link.count(Share::of_frames(frames, begun.elapsed()));
+        let mut used = 0;
+        let mut engine = self.engine.borrow_mut();
+        let mut now = std::time::Instant::now();
+        loop {
+            let most = self.share_left(link).frames.min(FRAMES_AT_ONCE) as usize;
+            let (count, frames) = engine.receive_some(self.clock.at(now), key, &input[used..], most);
+            let begun = std::mem::replace(&mut now, std::time::Instant::now());
+            link.count(Share::of_frames(frames, now - begun));
+            used += count;
+            // What was read is worked on, however many bytes it is.
+            let left = self.share_left(link);
+            if frames < most || used == input.len() || left.frames == 0 || left.nanoseconds == 0 {
+                break;
+            }
+        }
         self.wake();
         used
     }
@@ -172,7 +203,9 @@ impl Reactor {
     }
 
     pub(super) fn is_waiting(&self, key: ConnectionKey) -> bool {
-        self.engine.borrow().is_waiting(key)
+        let engine = self.engine.borrow();
+        self.overload.note(engine.is_overloaded());
+        engine.is_waiting(key)
     }
 
     /// Accounts for what a connection holds back, if nobody is let in on it yet; false if all of them hold too much.
@@ -371,9 +404,8 @@ impl Reactor {
     }
 
     fn commit(&self) {
-        let was_overloaded = self.engine.borrow().is_overloaded();
         let batch = self.engine.borrow_mut().take_batch();
-        if was_overloaded && batch.is_some() {
+        if self.overload.has_ended(self.engine.borrow().is_overloaded()) {
             for link in self.links.borrow().iter().flatten() {
                 link.wake();
             }
@@ -416,5 +448,19 @@ impl Reactor {
 
     fn is_all_written(&self) -> bool {
         self.links.borrow().iter().all(Option::is_none)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_waits_for_the_journal_goes_on_once_and_by_any_end_of_it() {
+        let overload = Overload::default();
+        assert!(!overload.has_ended(false));
+        overload.note(true);
+        overload.note(false);
+        assert_eq!([true, false, false].map(|is| overload.has_ended(is)), [false, true, false]);
     }
 }

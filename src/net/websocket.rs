@@ -129,7 +129,8 @@ async fn serve(
         if reactor.share_left(link).is_used_up() {
             reactor.wait_turn(key, link).await;
         }
-        if !left.is_empty() && !reactor.is_waiting(key) {
+        // What was answered leaves before more is worked on.
+        if !left.is_empty() && !reactor.has_output(key) && !reactor.is_waiting(key) {
             let used = reactor.receive(key, link, &left);
             let _ = left.split_to(used);
             if reactor.share_left(link).is_used_up() {
