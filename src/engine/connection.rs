@@ -362,6 +362,13 @@ impl Engine {
         }
     }
 
+    /// There is more output than was written: the connection is in the list of the touched again.
+    pub fn write_later(&mut self, key: ConnectionKey) {
+        if self.connections.contains(key.index()) {
+            self.touch(key);
+        }
+    }
+
     /// Tells every client that the broker stops, and ends all connections.
     pub fn shut_down(&mut self, now: Time) {
         self.now = self.now.max(now);

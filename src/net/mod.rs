@@ -9,6 +9,7 @@ mod connection;
 mod control;
 mod gate;
 mod link;
+mod outflow;
 mod prefixed;
 mod reactor;
 mod reconfigure;

@@ -12,7 +12,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, Sleep};
 
 use super::link::Link;
+use super::outflow::Outflow;
 use super::refusals::Refusals;
+use super::transport::Written;
 use super::turns::{Share, Turns};
 use super::{Authenticators, Clock, authentication};
 use crate::core::id::{Ticket, Time};
@@ -84,6 +86,7 @@ pub struct Reactor {
     limits: RefCell<Vec<(Rc<str>, Rc<Limit>)>>,
     turns: Turns,
     overload: Overload,
+    outflow: Outflow,
     wake: Notify,
     is_woken: Cell<bool>,
     is_stopping: Cell<bool>,
@@ -112,6 +115,7 @@ impl Reactor {
             limits: RefCell::default(),
             turns: Turns::default(),
             overload: Overload::default(),
+            outflow: Outflow::default(),
             wake: Notify::new(),
             is_woken: Cell::new(false),
             is_stopping: Cell::new(false),
@@ -274,10 +278,12 @@ impl Reactor {
         let Some(out) = engine.output(key) else { return };
         match &link.write {
             Some(half) => {
-                let written = half.write(out);
-                link.is_blocked.set(matches!(written, Ok(false)));
+                let before = out.len();
+                let written = half.write(out, self.outflow.share(before));
+                self.outflow.count(key, before - out.len(), matches!(written, Ok(Written::Part)));
+                link.is_blocked.set(matches!(written, Ok(Written::Blocked)));
                 // Under TLS the last records may still wait.
-                let is_over = matches!(written, Ok(true)) || out.is_empty() && link.is_abandoned.get();
+                let is_over = matches!(written, Ok(Written::All)) || out.is_empty() && link.is_abandoned.get();
                 if written.is_err() || is_ended && is_over {
                     link.is_finished.set(true);
                 }
@@ -298,7 +304,11 @@ impl Reactor {
     }
 
     pub(super) fn has_output(&self, key: ConnectionKey) -> bool {
-        self.engine.borrow_mut().output(key).is_some_and(|out| !out.is_empty())
+        self.output_length(key) > 0
+    }
+
+    pub(super) fn output_length(&self, key: ConnectionKey) -> usize {
+        self.engine.borrow_mut().output(key).map_or(0, |out| out.len())
     }
 
     /// Takes the output of a connection that writes itself.
@@ -396,6 +406,7 @@ impl Reactor {
             }
             self.engine.borrow_mut().give_touched(touched);
         }
+        self.outflow.next(|key| self.engine.borrow_mut().write_later(key));
         let authentications = self.engine.borrow_mut().take_authentications();
         for request in authentications {
             authentication::begin(self, request);
@@ -423,7 +434,10 @@ impl Reactor {
         let patience = Instant::now() + STOP_PATIENCE;
         loop {
             self.tick();
-            self.give_turns();
+            if self.give_turns() || self.engine.borrow().has_touched() {
+                self.wake();
+                tokio::task::yield_now().await;
+            }
             if self.is_stuck() {
                 return Stopped::Journal(STUCK.to_owned());
             }

@@ -16,6 +16,16 @@ use crate::protocol::output::Output;
 /// Pieces of one vectored write.
 const SLICES: usize = 64;
 
+/// What became of output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    All,
+    /// As much as was asked for.
+    Part,
+    /// What the socket took.
+    Blocked,
+}
+
 /// A socket as a whole.
 #[derive(Debug)]
 pub enum Stream {
@@ -80,14 +90,14 @@ impl ReadHalf {
 }
 
 impl WriteHalf {
-    /// Writes what the socket takes; true if that was all.
+    /// Writes what the socket takes, `most` bytes at the most.
     ///
     /// # Errors
     /// The socket is broken.
-    pub fn write(&self, out: &mut Output) -> io::Result<bool> {
+    pub fn write(&self, out: &mut Output, most: usize) -> io::Result<Written> {
         match self {
-            Self::Plain(half) => write_plain(half, out),
-            Self::Tls(socket) => socket.borrow_mut().write(out),
+            Self::Plain(half) => write_plain(half, out, most),
+            Self::Tls(socket) => socket.borrow_mut().write(out, most),
         }
     }
 
@@ -107,23 +117,30 @@ impl WriteHalf {
     }
 }
 
-fn write_plain(half: &OwnedWriteHalf, out: &mut Output) -> io::Result<bool> {
+fn write_plain(half: &OwnedWriteHalf, out: &mut Output, most: usize) -> io::Result<Written> {
+    let mut left = most;
     while !out.is_empty() {
+        if left == 0 {
+            return Ok(Written::Part);
+        }
         let written = match out.contiguous() {
-            Some(bytes) => half.try_write(bytes),
+            Some(bytes) => half.try_write(&bytes[..bytes.len().min(left)]),
             None => {
                 let mut slices = [IoSlice::new(&[]); SLICES];
-                let count = out.slices(&mut slices);
+                let count = out.slices(&mut slices, left);
                 half.try_write_vectored(&slices[..count])
             }
         };
         match written {
-            Ok(count) => out.advance(count),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Ok(count) => {
+                out.advance(count);
+                left -= count;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Written::Blocked),
             Err(error) => return Err(error),
         }
     }
-    Ok(true)
+    Ok(Written::All)
 }
 
 impl AsyncRead for Stream {
@@ -155,5 +172,26 @@ impl AsyncWrite for Stream {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(socket) => Pin::new(&mut **socket).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn no_more_is_written_than_asked_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (_read, write) = Stream::Plain(stream).split();
+        let mut out = Output::default();
+        out.buffer().extend_from_slice(&[1; 10]);
+        out.push(&Bytes::from(vec![2; 10_000]));
+        assert_eq!((write.write(&mut out, 4_000).unwrap(), out.len()), (Written::Part, 6_010));
+        assert_eq!((write.write(&mut out, 6_010).unwrap(), out.len()), (Written::All, 0));
+        out.buffer().extend_from_slice(&[3; 100]);
+        assert_eq!((write.write(&mut out, 60).unwrap(), out.len()), (Written::Part, 40));
     }
 }

@@ -149,8 +149,11 @@ async fn serve(
             Woken::Message(Some(Message::Close(_)) | None) => return None,
             Woken::Told => {
                 link.take_paused();
+                if reactor.output_length(key) > PIECE_MAX {
+                    reactor.wait_turn(key, link).await;
+                }
                 let output = reactor.take_output(key);
-                if !send(link, socket, output).await {
+                if !send(reactor, key, link, socket, output).await {
                     return None;
                 }
                 if link.is_finished() && !reactor.has_output(key) {
@@ -163,13 +166,17 @@ async fn serve(
 
 /// Sends each packet in frames of its own, since some clients look for one packet in a frame only (Paho C 1.3 leaves the
 /// others until more comes); false if the peer is gone, or given up.
-async fn send(link: &Link, socket: &mut Socket, mut output: Bytes) -> bool {
+async fn send(reactor: &Rc<Reactor>, key: ConnectionKey, link: &Link, socket: &mut Socket, mut output: Bytes) -> bool {
     let sending = async {
         while !output.is_empty() {
             let length = frame_length(&output, usize::MAX).ok().flatten().unwrap_or(output.len());
             let mut packet = output.split_to(length.min(output.len()));
             while !packet.is_empty() {
                 let piece = packet.split_to(packet.len().min(PIECE_MAX));
+                if reactor.share_left(link).is_used_up() {
+                    reactor.wait_turn(key, link).await;
+                }
+                link.count(Share::of_bytes(piece.len()));
                 socket.feed(Message::Binary(piece)).await?;
             }
         }

@@ -65,15 +65,18 @@ impl Output {
         self.shared.is_empty().then(|| &self.buffer[self.written..])
     }
 
-    /// The first pieces, for a vectored write; gives back how many there are.
-    pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+    /// The first pieces, `most` bytes at the most, for a vectored write; gives back how many there are.
+    pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>], most: usize) -> usize {
         let mut count = 0;
+        let mut left = most;
         let mut at = 0;
         let mut skip = self.written;
         let mut add = |piece: &'a [u8]| {
             let piece = piece.get(skip..).unwrap_or_default();
             skip = 0;
+            let piece = &piece[..piece.len().min(left)];
             if !piece.is_empty() && count < slices.len() {
+                left -= piece.len();
                 slices[count] = IoSlice::new(piece);
                 count += 1;
             }
@@ -160,7 +163,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_is_written_in_whatever_portions_arrives_in_order(
-            pieces in pieces(), portions in prop::collection::vec(1usize..6000, 1..40),
+            pieces in pieces(), portions in prop::collection::vec(1usize..6000, 1..40), most in 1usize..10_000,
         ) {
             let mut out = Output::default();
             let mut expected = Vec::new();
@@ -175,8 +178,9 @@ mod tests {
             let mut arrived = Vec::new();
             for portion in portions {
                 let mut slices = [IoSlice::new(&[]); 4];
-                let count = out.slices(&mut slices);
+                let count = out.slices(&mut slices, most);
                 let all: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.iter().copied()).collect();
+                prop_assert!(all.len() <= most && all.is_empty() == out.is_empty());
                 let portion = portion.min(all.len());
                 arrived.extend_from_slice(&all[..portion]);
                 out.advance(portion);

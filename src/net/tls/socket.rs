@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::rustls::ServerConnection;
 
 use crate::engine::guard::contain;
+use crate::net::transport::Written;
 use crate::protocol::output::Output;
 
 /// Pieces of one vectored write.
@@ -98,27 +99,32 @@ impl TlsSocket {
         Poll::Ready(flushed.map(drop))
     }
 
-    /// Encrypts and writes what the socket takes; true if all is written.
+    /// Encrypts and writes what the socket takes, `most` bytes at the most.
     ///
     /// # Errors
     /// The socket is broken.
-    pub fn write(&mut self, out: &mut Output) -> io::Result<bool> {
+    pub fn write(&mut self, out: &mut Output, most: usize) -> io::Result<Written> {
+        let mut left = most;
         loop {
             if !self.flush()? {
-                return Ok(false);
+                return Ok(Written::Blocked);
             }
             if out.is_empty() {
-                return Ok(true);
+                return Ok(Written::All);
+            }
+            if left == 0 {
+                return Ok(Written::Part);
             }
             let count = match out.contiguous() {
-                Some(bytes) => self.session.writer().write(bytes)?,
+                Some(bytes) => self.session.writer().write(&bytes[..bytes.len().min(left)])?,
                 None => {
                     let mut slices = [IoSlice::new(&[]); SLICES];
-                    let count = out.slices(&mut slices);
+                    let count = out.slices(&mut slices, left);
                     self.session.writer().write_vectored(&slices[..count])?
                 }
             };
             out.advance(count);
+            left -= count;
         }
     }
 
