@@ -4,7 +4,10 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::raw::connect;
+use artemis_rs::protocol::mqtt::codec::{Packet, QoS};
+
+use crate::mqtt::{Client, Login};
+use crate::raw::{bytes, connect, publish};
 use crate::siege::Siege;
 
 const MASK: [u8; 4] = [1, 2, 3, 4];
@@ -95,4 +98,24 @@ fn cve_2026_25627_lengths_of_packets_and_frames_that_differ() {
         stream.write_all(&frame(2, &[&long[..], b"x"].concat())).unwrap();
         assert!(ends(stream));
     });
+}
+
+#[test]
+fn who_says_very_much_in_one_frame_is_answered_in_between() {
+    let siege = Siege::new("one-frame", "", "");
+    let mut witness = Client::open(siege.broker.address, &Login::fleeting("witness"));
+    witness.subscribe("amid", QoS::AtMostOnce);
+    let pings = bytes(&Packet::PingReq).repeat(50_000);
+    let amid = publish("amid", QoS::AtMostOnce, 0, b"now", &[]);
+    let all = [&connect("talker")[..], &pings, &amid, &pings, &pings].concat();
+    let (mut stream, _) = open(&siege, "");
+    // A mask of zeros leaves what is said as it is.
+    stream.write_all(&[0x82, 0xFF]).unwrap();
+    stream.write_all(&(all.len() as u64).to_be_bytes()).unwrap();
+    stream.write_all(&[0; 4]).unwrap();
+    stream.write_all(&all).unwrap();
+    assert_eq!(witness.message().text(), "now");
+    stream.set_nonblocking(true).unwrap();
+    let mut answers = vec![0; 1000];
+    stream.read_exact(&mut answers).expect("answers to what was said before");
 }
