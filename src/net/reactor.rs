@@ -27,9 +27,6 @@ use crate::store::{Completion, Journal};
 /// Bytes read from one socket at a time.
 const READ_MAX: usize = 256 * 1024;
 
-/// Frames between two looks at the clock.
-const FRAMES_AT_ONCE: u32 = 16;
-
 /// Rounds of writing in one tick: a client that is written to can take more, and so on.
 const ROUNDS_MAX: usize = 4;
 
@@ -136,21 +133,10 @@ impl Reactor {
 
     /// Gives input to the engine, as much as the connection's turn allows; the answer leaves with the tick.
     pub(super) fn receive(&self, key: ConnectionKey, link: &Link, input: &[u8]) -> usize {
-        let mut used = 0;
-        let mut engine = self.engine.borrow_mut();
-        let mut now = std::time::Instant::now();
-        loop {
-            let most = self.share_left(link).frames.min(FRAMES_AT_ONCE) as usize;
-            let (count, frames) = engine.receive_some(self.clock.at(now), key, &input[used..], most);
-            let begun = std::mem::replace(&mut now, std::time::Instant::now());
-            link.count(Share::of_frames(frames, now - begun));
-            used += count;
-            // What was read is worked on, however many bytes it is.
-            let left = self.share_left(link);
-            if frames < most || used == input.len() || left.frames == 0 || left.nanoseconds == 0 {
-                break;
-            }
-        }
+        let most = self.share_left(link).frames;
+        let begun = std::time::Instant::now();
+        let (used, frames) = self.engine.borrow_mut().receive_some(self.clock.at(begun), key, input, most as usize);
+        link.count(Share::of_frames(frames, begun.elapsed()));
         self.wake();
         used
     }
