@@ -1,7 +1,7 @@
 //! Clients that send anything in any order, to a broker that crashes and is slow to write. It keeps its side of the
 //! protocol, comes to rest, answers everything, and in the end nothing is left of them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -72,7 +72,12 @@ fn permissions(choices: &mut Choices<'_>) -> Limits {
 
 impl World {
     fn new(limits: Limits) -> Self {
-        let options = || Options { is_durable: true, settle_ms: 5, ..Options::default() };
+        let starts = Cell::new(0);
+        let options = move || {
+            // As with the broker itself: an assigned client id is none of those before a restart.
+            starts.set(starts.get() + 1);
+            Options { is_durable: true, settle_ms: 5, seed: starts.get(), ..Options::default() }
+        };
         let (seats, memories) = (Default::default(), BTreeMap::new());
         Self { node: Node::new(options, limits.clone()), seats, memories, limits, sent: 0 }
     }

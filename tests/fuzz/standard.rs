@@ -346,7 +346,11 @@ fn property(rest: &mut Cut<'_>, at: Place) -> Option<u8> {
         Form::Two => require(rest.number(2)? != 0 || !matches!(id, 0x21 | 0x23))?,
         Form::Four => require(rest.number(4)? != 0 || id != 0x27)?,
         Form::Varint => require(rest.varint()? != 0)?,
-        Form::Text => require(!rest.text()?.contains(['+', '#']) || id != 0x08)?,
+        Form::Text => {
+            let text = rest.text()?;
+            // A response topic is a topic name. [MQTT-4.7.3-1]
+            require(id != 0x08 || !text.is_empty() && !text.contains(['+', '#']))?;
+        }
         Form::Binary => drop(rest.binary()?),
         Form::Pair => drop((rest.text()?, rest.text()?)),
     }
