@@ -37,10 +37,11 @@ fn tests() -> BTreeSet<String> {
     names
 }
 
-/// Cells of the rows of all tables.
+/// Cells of the rows of both lists.
 fn rows() -> Vec<Vec<String>> {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/attacks.md")).unwrap();
-    let rows = text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| #"));
+    let lists = text.split("\n## ").next().unwrap();
+    let rows = lists.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| #"));
     rows.map(|line| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()).collect()
 }
 
