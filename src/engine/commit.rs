@@ -1,5 +1,6 @@
 //! The journal's open batch: what is in it, what can be taken out again, and who waits for it.
 
+use hashbrown::HashMap;
 use slab::Slab;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -91,6 +92,8 @@ pub struct OpenBatch {
     units: Slab<Unit>,
     /// Units with nothing left; their places are free at the next tick, when nobody builds on them.
     spent: Vec<u32>,
+    /// Records of messages whose unit is spent, since entries of other units need them; by message.
+    bodies: HashMap<u64, u32, foldhash::fast::RandomState>,
     ages: Ages,
     /// What always has to be written.
     fixed: Batch,
@@ -113,6 +116,7 @@ impl OpenBatch {
             record_bytes: 0,
             units: Slab::new(),
             spent: Vec::new(),
+            bodies: HashMap::default(),
             ages: Ages::default(),
             fixed: Batch::new(),
             is_urgent: false,
@@ -252,7 +256,7 @@ impl OpenBatch {
         let unit = &mut self.units[entry.place.unit as usize];
         let body = unit.message.take_if(|_| message.stored.get() == 0);
         if message.stored.get() == 0 {
-            match body {
+            match body.or_else(|| self.bodies.remove(&message.id)) {
                 Some(record) => self.take_out(record),
                 None => self.fixed.delete_record(&Key::message(message.id)),
             }
@@ -267,7 +271,12 @@ impl OpenBatch {
         if unit.live > 0 {
             return None;
         }
-        let (waiter, since) = (unit.waiter, unit.since);
+        let (waiter, since, body) = (unit.waiter, unit.since, unit.message.take());
+        if let Some(record) = body
+            && let Some(Record::Message(message)) = self.records.get(record as usize)
+        {
+            self.bodies.insert(message.id, record);
+        }
         self.ages.remove(since);
         self.spent.push(key);
         waiter
@@ -322,6 +331,7 @@ impl OpenBatch {
         self.units.clear();
         self.record_bytes = 0;
         self.spent.clear();
+        self.bodies.clear();
         self.ages = Ages::default();
         self.is_urgent = false;
         self.lazy_since = None;
@@ -375,6 +385,43 @@ pub fn message_record(message: &Message) -> MessageRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_of_several_units_leaves_with_the_last_of_its_entries() {
+        let message = Rc::new(Message {
+            id: 7,
+            address: Rc::new(crate::core::message::Address::new("a")),
+            payload: bytes::Bytes::new(),
+            properties: None,
+            guarantee: Guarantee::AtLeastOnce,
+            retain: true,
+            publisher: crate::core::id::Publisher::of_digest(1),
+            expires: None,
+            stored: std::cell::Cell::new(0),
+        });
+        let mut open = OpenBatch::new(true);
+        let mut add = |sequence| {
+            let mut entry = Entry {
+                sequence,
+                message: message.clone(),
+                grant: Rc::new(Grant::default()),
+                guarantee: Guarantee::AtLeastOnce,
+                durable: true,
+                place: Place::default(),
+                ready: Ticket::NONE,
+                handle: None,
+                retained: true,
+                redelivered: false,
+            };
+            open.add(1, &mut entry, &mut None, Time(1));
+            entry
+        };
+        let entries = [add(1), add(2)];
+        for entry in &entries {
+            assert!(open.remove(1, entry).is_none());
+        }
+        assert!(open.records.is_empty() && open.bodies.is_empty());
+    }
 
     #[test]
     fn much_that_nobody_waits_for_is_written_before_it_holds_others_up() {
