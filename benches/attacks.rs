@@ -8,7 +8,7 @@
 
 #[path = "attacks/attackers.rs"]
 mod attackers;
-#[path = "attacks/bystanders.rs"]
+#[path = "../tests/attacks/bystanders.rs"]
 mod bystanders;
 #[path = "../tests/support/mqtt.rs"]
 #[allow(dead_code, reason = "shared with tests")]
@@ -19,6 +19,8 @@ mod process;
 #[path = "../tests/attacks/raw.rs"]
 #[allow(dead_code, reason = "shared with tests")]
 mod raw;
+#[path = "attacks/talk.rs"]
+mod talk;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -26,8 +28,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use attackers::{ATTACKS, Attack};
-use bystanders::{Bystanders, Talk};
+use bystanders::Bystanders;
 use process::{Broker, Kind};
+use talk::{Talk, talk};
 
 /// How long an attack goes on before what others notice of it counts.
 const ONSET: Duration = Duration::from_millis(500);
@@ -90,13 +93,13 @@ fn report(attack: &Attack, kind: &Kind, options: &Options) {
     let broker = kind.start(&options.binary).unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], broker.port));
     let mut bystanders = Bystanders::meet(address);
-    bystanders.talk(Duration::from_millis(500), None);
-    let quiet = bystanders.talk(options.time, None);
+    talk(&mut bystanders, Duration::from_millis(500), None);
+    let quiet = talk(&mut bystanders, options.time, None);
     let attackers = attackers_of(attack, address, ONSET * 2 + options.time * 2);
-    bystanders.talk(ONSET, None);
-    let (under, cores) = with_cores(&broker, || bystanders.talk(options.time, None));
+    talk(&mut bystanders, ONSET, None);
+    let (under, cores) = with_cores(&broker, || talk(&mut bystanders, options.time, None));
     // Half of what they could do in peace.
-    let paced = bystanders.talk(options.time, Some(quiet.per_second() / 2.0));
+    let paced = talk(&mut bystanders, options.time, Some(quiet.per_second() / 2.0));
     let output = attackers.wait_with_output().unwrap();
     let attacks: f64 = String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or(0.0);
     println!(

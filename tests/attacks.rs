@@ -8,6 +8,8 @@
 #[path = "support/broker.rs"]
 #[allow(dead_code, reason = "shared with other tests")]
 mod broker;
+#[path = "attacks/bystanders.rs"]
+mod bystanders;
 #[path = "attacks/connections.rs"]
 mod connections;
 #[path = "attacks/memory.rs"]

@@ -9,10 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 
-use artemis_rs::protocol::mqtt::codec::QoS;
-
 use crate::broker::{Broker, Instance};
-use crate::mqtt::{Client, Incoming, Login, Message};
+use crate::bystanders::Bystanders;
 
 /// Exchanges before the attack, to compare with.
 const QUIET_EXCHANGES: u64 = 1_000;
@@ -38,12 +36,12 @@ impl Siege {
     #[track_caller]
     pub fn lay<T>(&self, most_mib: u64, attack: impl FnOnce(SocketAddr) -> T) -> T {
         let address = self.broker.address;
-        let mut talk = Talk::begin(address);
-        talk.exchanges(QUIET_EXCHANGES);
+        let mut bystanders = Bystanders::meet(address);
+        (0..QUIET_EXCHANGES).for_each(|_| bystanders.exchange());
         let start = self.cpu_ms();
-        talk.exchanges(QUIET_EXCHANGES);
+        (0..QUIET_EXCHANGES).for_each(|_| bystanders.exchange());
         let (before, attacked) = (self.reset_peak(), self.cpu_ms());
-        let talking = talk.go_on();
+        let talking = go_on(bystanders);
         let result = attack(address);
         let exchanges = talking.end();
         let own_ms = (attacked - start) / QUIET_EXCHANGES as f64 * exchanges as f64;
@@ -84,44 +82,19 @@ impl Siege {
     }
 }
 
-/// One client publishes what another waits for, again and again.
-struct Talk {
-    publisher: Client,
-    subscriber: Client,
-}
-
-impl Talk {
-    fn begin(address: SocketAddr) -> Self {
-        let mut subscriber = Client::open(address, &Login::fleeting("bystander-s"));
-        subscriber.subscribe("bystanders", QoS::AtLeastOnce);
-        Self { publisher: Client::open(address, &Login::fleeting("bystander-p")), subscriber }
-    }
-
-    fn exchange(&mut self) {
-        self.publisher.publish(&Message::at_least_once("bystanders", "hello", 1)).unwrap();
-        let message = self.subscriber.message();
-        assert_eq!(message.text(), "hello");
-        self.subscriber.puback(message.packet_id).unwrap();
-        self.publisher.expect(Incoming::PubAck(1, 0));
-    }
-
-    fn exchanges(&mut self, count: u64) {
-        (0..count).for_each(|_| self.exchange());
-    }
-
-    fn go_on(mut self) -> Talking {
-        let (is_over, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let (over, counted) = (is_over.clone(), count.clone());
-        let thread = thread::spawn(move || {
-            while !over.load(Ordering::Relaxed) {
-                self.exchange();
-                counted.fetch_add(1, Ordering::Relaxed);
-            }
-            // Those who were not in the way are still there.
-            self.exchange();
-        });
-        Talking { is_over, count, thread }
-    }
+/// Lets them go on until that is ended.
+fn go_on(mut bystanders: Bystanders) -> Talking {
+    let (is_over, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let (over, counted) = (is_over.clone(), count.clone());
+    let thread = thread::spawn(move || {
+        while !over.load(Ordering::Relaxed) {
+            bystanders.exchange();
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+        // Those who were not in the way are still there.
+        bystanders.exchange();
+    });
+    Talking { is_over, count, thread }
 }
 
 struct Talking {
